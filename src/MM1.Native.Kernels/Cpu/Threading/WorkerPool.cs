@@ -1,0 +1,233 @@
+using System.Runtime.ExceptionServices;
+
+namespace MM1.Native.Kernels.Cpu;
+
+/// <summary>A job that every worker runs once. A struct that holds only unmanaged fields: it lives on the caller's stack.</summary>
+internal interface IWorkerJob
+{
+    void Run(int worker);
+}
+
+/// <summary>A job over a range of items, cut into chunks.</summary>
+internal interface IRangeJob
+{
+    void Run(long begin, long end, int worker);
+}
+
+/// <summary>
+/// Fork-join pool. Worker 0 is the calling thread; the others spin on an epoch counter for a while and then sleep, so that
+/// kernels a few microseconds apart start without a system call and an idle process costs nothing.
+/// </summary>
+/// <remarks>
+/// Workers are pinned, each to a CPU of its own. The caller is not (threads that it creates would inherit it): when it finds
+/// itself on a worker's CPU it moves to its own and lifts the restriction again. Without that, two threads can share one CPU
+/// for seconds while the other idles.
+/// </remarks>
+internal sealed unsafe class WorkerPool : IDisposable
+{
+    private const int SpinsBeforeSleep = 4000;
+    private const int MaximumChunksPerWorker = 8;
+
+    private readonly Worker[] _workers;
+    private readonly int[] _cpus;
+    private PaddedCounter _epoch;
+    private PaddedCounter _running;
+    private PaddedCounter _barrier;
+    private PaddedLong _next;
+    private delegate*<int, void*, void> _entry;
+    private void* _job;
+    private volatile Exception? _failure;
+    private volatile bool _stopping;
+
+    public WorkerPool(int threads, bool pin)
+    {
+        Threads = threads;
+        _cpus = pin ? Affinity.AllowedCpus() : [];
+        if (_cpus.Length < threads) _cpus = []; // more threads than CPUs: let the scheduler place them
+        _workers = new Worker[threads];
+        for (int i = 1; i < threads; i++) _workers[i] = new Worker(this, i);
+    }
+
+    public int Threads { get; }
+
+    /// <summary>Runs the job once on every worker and returns when all are done. Not reentrant.</summary>
+    /// <exception cref="AggregateException">A worker threw; the first exception is inside. The caller's own is thrown as it is.</exception>
+    public void Run<TJob>(ref TJob job) where TJob : unmanaged, IWorkerJob
+    {
+        if (Threads == 1)
+        {
+            job.Run(0);
+            return;
+        }
+        fixed (TJob* pinned = &job) Fork(&Invoke<TJob>, pinned);
+    }
+
+    /// <summary>
+    /// Runs the job over [0, items) in chunks of at least <paramref name="grain"/> items, taken by the workers as they
+    /// come: nothing that a chunk computes may depend on where chunks begin or on who runs them.
+    /// </summary>
+    public void For<TJob>(long items, long grain, ref TJob job) where TJob : unmanaged, IRangeJob
+    {
+        if (items <= 0) return;
+        grain = Math.Max(grain, 1);
+        if (Threads == 1 || items <= grain)
+        {
+            job.Run(0, items, 0);
+            return;
+        }
+        long chunk = Math.Max(grain, (items + Threads * MaximumChunksPerWorker - 1) / (Threads * MaximumChunksPerWorker));
+        fixed (TJob* pinned = &job)
+        {
+            var range = new Range<TJob> { Job = pinned, Items = items, Chunk = chunk };
+            Volatile.Write(ref _next.Value, 0);
+            fixed (long* next = &_next.Value)
+            {
+                range.Next = next;
+                Fork(&Invoke<Range<TJob>>, &range);
+            }
+        }
+    }
+
+    /// <summary>Every worker of the running job waits here for all the others.</summary>
+    public void Barrier()
+    {
+        if (Threads == 1) return;
+        int arrival = Interlocked.Increment(ref _barrier.Value);
+        int target = (arrival + Threads - 1) / Threads * Threads;
+        int spins = 0;
+        while (Volatile.Read(ref _barrier.Value) - target < 0)
+        {
+            if (_failure is not null) throw new InvalidOperationException("Another worker failed before the barrier.");
+            if (++spins < 1000) Thread.SpinWait(1);
+            else Thread.Yield();
+        }
+    }
+
+    public void Dispose()
+    {
+        if (_stopping) return;
+        _stopping = true;
+        for (int i = 1; i < Threads; i++) _workers[i].Wake();
+        for (int i = 1; i < Threads; i++) _workers[i].Dispose();
+    }
+
+    private void Fork(delegate*<int, void*, void> entry, void* job)
+    {
+        ObjectDisposedException.ThrowIf(_stopping, this);
+        if (_cpus.Length > 0) Affinity.LeaveCpusOf(_cpus, Threads);
+        _entry = entry;
+        _job = job;
+        _failure = null;
+        _barrier.Value = 0;
+        Volatile.Write(ref _running.Value, Threads - 1);
+        Interlocked.Increment(ref _epoch.Value);
+        for (int i = 1; i < Threads; i++) _workers[i].WakeIfAsleep();
+        Exception? own = null;
+        try
+        {
+            entry(0, job);
+        }
+        catch (Exception exception)
+        {
+            own = exception;
+            _failure ??= exception;
+        }
+        int spins = 0;
+        while (Volatile.Read(ref _running.Value) != 0)
+        {
+            if (++spins < 10000) Thread.SpinWait(2);
+            else Thread.Yield();
+        }
+        if (own is not null) ExceptionDispatchInfo.Throw(own);
+        if (_failure is { } failure) throw new AggregateException("A worker thread of the cpu device failed.", failure);
+    }
+
+    private static void Invoke<TJob>(int worker, void* job) where TJob : unmanaged, IWorkerJob => ((TJob*)job)->Run(worker);
+
+    private struct Range<TJob> : IWorkerJob where TJob : unmanaged, IRangeJob
+    {
+        public TJob* Job;
+        public long* Next;
+        public long Items;
+        public long Chunk;
+
+        public readonly void Run(int worker)
+        {
+            while (true)
+            {
+                long begin = Interlocked.Add(ref *Next, Chunk) - Chunk;
+                if (begin >= Items) return;
+                Job->Run(begin, Math.Min(Items, begin + Chunk), worker);
+            }
+        }
+    }
+
+    /// <summary>One pinned thread.</summary>
+    private sealed class Worker : IDisposable
+    {
+        private readonly WorkerPool _pool;
+        private readonly int _index;
+        private readonly SemaphoreSlim _semaphore = new(0);
+        private readonly Thread _thread;
+        private int _asleep;
+
+        public Worker(WorkerPool pool, int index)
+        {
+            _pool = pool;
+            _index = index;
+            _thread = new Thread(Loop) { IsBackground = true, Name = $"mm1-cpu-{index}" };
+            _thread.Start();
+        }
+
+        public void WakeIfAsleep()
+        {
+            if (Interlocked.Exchange(ref _asleep, 0) == 1) _semaphore.Release();
+        }
+
+        public void Wake() => _semaphore.Release();
+
+        /// <summary>Waits for the thread to end.</summary>
+        public void Dispose()
+        {
+            _thread.Join();
+            _semaphore.Dispose();
+        }
+
+        private void Loop()
+        {
+            if (_pool._cpus.Length > 0) Affinity.Pin(_pool._cpus[_index]);
+            int seen = 0;
+            while (Await(seen))
+            {
+                seen++;
+                try
+                {
+                    _pool._entry(_index, _pool._job);
+                }
+                catch (Exception exception)
+                {
+                    _pool._failure ??= exception;
+                }
+                Interlocked.Decrement(ref _pool._running.Value);
+            }
+        }
+
+        /// <summary>Waits for the next epoch; false when the pool stops.</summary>
+        private bool Await(int seen)
+        {
+            int spins = 0;
+            while (Volatile.Read(ref _pool._epoch.Value) == seen)
+            {
+                if (_pool._stopping) return false;
+                Thread.SpinWait(8);
+                if (++spins < SpinsBeforeSleep) continue;
+                Volatile.Write(ref _asleep, 1);
+                Interlocked.MemoryBarrier(); // the flag before the last look at the epoch: no wake-up is lost
+                if (Volatile.Read(ref _pool._epoch.Value) == seen && !_pool._stopping) _semaphore.Wait();
+                else if (Interlocked.Exchange(ref _asleep, 0) == 0) _semaphore.Wait();
+                spins = 0;
+            }
+            return true;
+        }
+    }
+}
