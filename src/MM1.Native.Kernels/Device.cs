@@ -31,6 +31,9 @@ public abstract class Device : IDisposable
 {
     private DeviceMemory? _workspace;
 
+    /// <summary>Raised before the device frees what it holds: layers above free their device memory then.</summary>
+    internal event Action? Disposing;
+
     /// <summary>The name that <see cref="Parse"/> takes: <c>cpu</c>, <c>cuda:0</c>, <c>cuda-emulated</c>.</summary>
     public abstract string Name { get; }
 
@@ -107,6 +110,8 @@ public abstract class Device : IDisposable
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing) return;
+        Disposing?.Invoke();
+        Disposing = null;
         _workspace?.Dispose();
         _workspace = null;
     }
