@@ -84,8 +84,7 @@ internal static unsafe class EmbeddingScatter
                     int first = Offsets[row], last = Offsets[row + 1];
                     float* table = Table + row * TableStride + column;
                     if (first != last) Tokens(first, last, Gradient + column, table, columns);
-                    else if (Beta == 0) TokenRows.Clear(table, columns);
-                    else if (Beta != 1) Scale(table, columns);
+                    else RowMath.Scale<T>(Beta, table, columns);
                 }
             }
         }
@@ -104,31 +103,26 @@ internal static unsafe class EmbeddingScatter
                     sum2 += T.Load(row + 2 * T.Count);
                     sum3 += T.Load(row + 3 * T.Count);
                 }
-                Finish(sum0, table + c);
-                Finish(sum1, table + c + T.Count);
-                Finish(sum2, table + c + 2 * T.Count);
-                Finish(sum3, table + c + 3 * T.Count);
+                Store(sum0, table + c);
+                Store(sum1, table + c + T.Count);
+                Store(sum2, table + c + 2 * T.Count);
+                Store(sum3, table + c + 3 * T.Count);
             }
             for (; c + T.Count <= columns; c += T.Count)
             {
                 T sum = T.Create(0);
                 for (int i = first; i < last; i++) sum += T.Load(gradient + Order[i] * GradientStride + c);
-                Finish(sum, table + c);
+                Store(sum, table + c);
             }
             for (; c < columns; c++)
             {
                 var sum = SimdScalar.Create(0);
                 for (int i = first; i < last; i++) sum += SimdScalar.Load(gradient + Order[i] * GradientStride + c);
-                Finish(sum, table + c);
+                Store(sum, table + c);
             }
         }
 
-        private readonly void Finish<TLanes>(TLanes sum, float* table) where TLanes : unmanaged, ISimd<TLanes> =>
-            TLanes.Store(Beta == 0 ? sum : TLanes.MultiplyAdd(TLanes.Create(Beta), TLanes.Load(table), sum), table);
-
-        private readonly void Scale(float* table, long columns)
-        {
-            for (long c = 0; c < columns; c++) table[c] *= Beta;
-        }
+        private readonly void Store<TLanes>(TLanes sum, float* table) where TLanes : unmanaged, ISimd<TLanes> =>
+            TLanes.Store(RowMath.Accumulate(sum, Beta, table), table);
     }
 }

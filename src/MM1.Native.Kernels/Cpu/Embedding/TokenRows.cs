@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 
 namespace MM1.Native.Kernels.Cpu;
 
@@ -10,11 +9,6 @@ internal static unsafe class TokenRows
     private const long GrainFloats = 1 << 15;
 
     public static long Grain(long width) => 1 + GrainFloats / Math.Max(width, 1);
-
-    public static void Copy(float* source, float* destination, long count) =>
-        NativeMemory.Copy(source, destination, (nuint)count * sizeof(float));
-
-    public static void Clear(float* destination, long count) => NativeMemory.Clear(destination, (nuint)count * sizeof(float));
 
     public static void Gather(WorkerPool pool, in EmbeddingGatherArgs args)
     {
@@ -49,7 +43,7 @@ internal static unsafe class TokenRows
         public readonly void Run(long begin, long end, int worker)
         {
             for (long token = begin; token < end; token++)
-                Copy(Table + long.CreateTruncating(Ids[token]) * TableStride, Output + token * OutputStride, Width);
+                RowMath.Copy(Table + long.CreateTruncating(Ids[token]) * TableStride, Output + token * OutputStride, Width);
         }
     }
 }
