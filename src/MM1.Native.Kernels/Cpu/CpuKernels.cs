@@ -7,5 +7,6 @@ internal sealed partial class CpuKernels(WorkerPool pool) : IKernels, IDisposabl
 
     public void Dispose()
     {
+        _gemmScratch.Dispose();
     }
 }

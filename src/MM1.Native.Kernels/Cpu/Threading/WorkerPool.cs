@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace MM1.Native.Kernels.Cpu;
 
@@ -32,7 +33,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly int[] _cpus;
     private PaddedCounter _epoch;
     private PaddedCounter _running;
-    private PaddedCounter _barrier;
+    private readonly SharedCounters* _shared;
     private PaddedLong _next;
     private delegate*<int, void*, void> _entry;
     private void* _job;
@@ -44,6 +45,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         Threads = threads;
         _cpus = pin ? Affinity.AllowedCpus() : [];
         if (_cpus.Length < threads) _cpus = []; // more threads than CPUs: let the scheduler place them
+        _shared = (SharedCounters*)NativeMemory.AlignedAlloc((nuint)sizeof(SharedCounters), 256);
+        *_shared = default;
         _workers = new Worker[threads];
         for (int i = 1; i < threads; i++) _workers[i] = new Worker(this, i);
     }
@@ -88,20 +91,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Every worker of the running job waits here for all the others.</summary>
-    public void Barrier()
-    {
-        if (Threads == 1) return;
-        int arrival = Interlocked.Increment(ref _barrier.Value);
-        int target = (arrival + Threads - 1) / Threads * Threads;
-        int spins = 0;
-        while (Volatile.Read(ref _barrier.Value) - target < 0)
-        {
-            if (_failure is not null) throw new InvalidOperationException("Another worker failed before the barrier.");
-            if (++spins < 1000) Thread.SpinWait(1);
-            else Thread.Yield();
-        }
-    }
+    /// <summary>Where every worker of a running job can wait for all the others; jobs carry it as a field.</summary>
+    public WorkerBarrier Barrier => new(_shared, Threads);
 
     public void Dispose()
     {
@@ -109,6 +100,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         _stopping = true;
         for (int i = 1; i < Threads; i++) _workers[i].Wake();
         for (int i = 1; i < Threads; i++) _workers[i].Dispose();
+        NativeMemory.AlignedFree(_shared);
     }
 
     private void Fork(delegate*<int, void*, void> entry, void* job)
@@ -118,7 +110,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         _entry = entry;
         _job = job;
         _failure = null;
-        _barrier.Value = 0;
+        _shared->Arrivals.Value = 0;
+        _shared->Failed.Value = 0;
         Volatile.Write(ref _running.Value, Threads - 1);
         Interlocked.Increment(ref _epoch.Value);
         for (int i = 1; i < Threads; i++) _workers[i].WakeIfAsleep();
@@ -130,7 +123,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         catch (Exception exception)
         {
             own = exception;
-            _failure ??= exception;
+            Fail(exception);
         }
         int spins = 0;
         while (Volatile.Read(ref _running.Value) != 0)
@@ -140,6 +133,12 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
         if (own is not null) ExceptionDispatchInfo.Throw(own);
         if (_failure is { } failure) throw new AggregateException("A worker thread of the cpu device failed.", failure);
+    }
+
+    private void Fail(Exception exception)
+    {
+        _failure ??= exception;
+        Volatile.Write(ref _shared->Failed.Value, 1);
     }
 
     private static void Invoke<TJob>(int worker, void* job) where TJob : unmanaged, IWorkerJob => ((TJob*)job)->Run(worker);
@@ -206,7 +205,7 @@ internal sealed unsafe class WorkerPool : IDisposable
                 }
                 catch (Exception exception)
                 {
-                    _pool._failure ??= exception;
+                    _pool.Fail(exception);
                 }
                 Interlocked.Decrement(ref _pool._running.Value);
             }

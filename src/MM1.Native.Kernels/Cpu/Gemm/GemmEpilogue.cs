@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+
+namespace MM1.Native.Kernels.Cpu;
+
+/// <summary>What happens to a tile of one k block's sums while it is still in the L1 cache.</summary>
+internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
+{
+    /// <summary>
+    /// Joins a tile of sums of one k block (rows of <see cref="GemmTile.Columns{T}"/>) to the output from (row, column) on: scales it, adds it to the
+    /// blocks before (to <c>Beta * Output</c> in the first), and after the last block does bias, activation and residual.
+    /// </summary>
+    public static void Finish(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first, bool last)
+    {
+        if (!last)
+        {
+            Add(in problem, tile, row, column, rows, columns, first);
+            return;
+        }
+        switch (problem.Activation)
+        {
+            case Activation.Relu: Finish<ReluFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.Gelu: Finish<GeluFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.GeluTanh: Finish<GeluTanhFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.QuickGelu: Finish<QuickGeluFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.Silu: Finish<SiluFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.Sigmoid: Finish<SigmoidFunction>(in problem, tile, row, column, rows, columns, first); break;
+            case Activation.Tanh: Finish<TanhFunction>(in problem, tile, row, column, rows, columns, first); break;
+            default: Finish<IdentityFunction>(in problem, tile, row, column, rows, columns, first); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Add(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first)
+    {
+        var operands = new Row(in problem, tile, row, column);
+        for (int i = 0; i < rows; i++, operands.Next(in problem))
+        {
+            int j = 0;
+            for (; j + T.Count <= columns; j += T.Count) T.Store(Sum<T>(in problem, in operands, j, first), operands.Sums + j);
+            for (; j < columns; j++) SimdScalar.Store(Sum<SimdScalar>(in problem, in operands, j, first), operands.Sums + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Finish<TFunction>(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first)
+        where TFunction : struct, IActivationFunction
+    {
+        var operands = new Row(in problem, tile, row, column);
+        for (int i = 0; i < rows; i++, operands.Next(in problem))
+        {
+            int j = 0;
+            for (; j + T.Count <= columns; j += T.Count) Element<T, TFunction>(in problem, in operands, j, first);
+            for (; j < columns; j++) Element<SimdScalar, TFunction>(in problem, in operands, j, first);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Sum<TLanes>(ref readonly GemmProblem problem, ref readonly Row operands, int j, bool first) where TLanes : unmanaged, ISimd<TLanes>
+    {
+        TLanes sum = TLanes.Load(operands.Tile + j), alpha = TLanes.Create(problem.Alpha);
+        if (!first) return TLanes.MultiplyAdd(alpha, sum, TLanes.Load(operands.Sums + j));
+        sum = alpha * sum;
+        return problem.Beta == 0 ? sum : TLanes.MultiplyAdd(TLanes.Create(problem.Beta), TLanes.Load(operands.Output + j), sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Element<TLanes, TFunction>(ref readonly GemmProblem problem, ref readonly Row operands, int j, bool first)
+        where TLanes : unmanaged, ISimd<TLanes> where TFunction : struct, IActivationFunction
+    {
+        TLanes t = Sum<TLanes>(in problem, in operands, j, first);
+        if (operands.Bias != null) t += TLanes.Load(operands.Bias + j);
+        if (problem.ActivationGradient)
+        {
+            if (operands.PreActivation != null) t *= TFunction.Derivative(TLanes.Load(operands.PreActivation + j));
+        }
+        else
+        {
+            if (operands.PreActivation != null) TLanes.Store(t, operands.PreActivation + j);
+            t = TFunction.Apply(t);
+        }
+        if (operands.Residual != null) t += TLanes.Load(operands.Residual + j);
+        TLanes.Store(t, operands.Output + j);
+    }
+
+    /// <summary>Where one row of a tile and of the operands begins; absent operands stay null.</summary>
+    private struct Row
+    {
+        public float* Tile, Sums, Output, Bias, Residual, PreActivation;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Row(ref readonly GemmProblem problem, float* tile, nint row, nint column)
+        {
+            Tile = tile;
+            Sums = problem.Sums + row * problem.StrideSums + column;
+            Output = problem.Output + row * problem.StrideOutput + column;
+            Bias = problem.Bias == null ? null : problem.Bias + column;
+            Residual = problem.Residual == null ? null : problem.Residual + row * problem.StrideResidual + column;
+            PreActivation = problem.PreActivation == null ? null : problem.PreActivation + row * problem.StridePreActivation + column;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Next(ref readonly GemmProblem problem)
+        {
+            Tile += GemmTile.Columns<T>();
+            Sums += problem.StrideSums;
+            Output += problem.StrideOutput;
+            if (Residual != null) Residual += problem.StrideResidual;
+            if (PreActivation != null) PreActivation += problem.StridePreActivation;
+        }
+    }
+}
