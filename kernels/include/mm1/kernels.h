@@ -1370,8 +1370,9 @@ enum {
  * block with counter (i / 4 low, i / 4 high, purpose low, purpose high), 32 bits each, and key (seed low, seed high); the output holds
  * the elements from offset (+ step_state->random_counter) on.
  * The same bits on every device and for any split into calls: from word to float only IEEE-exact operations in a fixed order, given
- * step by step in docs/architecture.md ("Random numbers"). Rejected: a range that is empty, high below low, or not finite (uniform); a
- * negative standard_deviation; a negative offset. */
+ * step by step in docs/architecture.md ("Random numbers"). Uniform with low = high gives low. Rejected: high below low; a bound that is NaN
+ * or, for uniform, infinite; a truncation range that holds no value of the distribution; a mean or standard_deviation that is not
+ * finite, a negative standard_deviation; a negative offset. */
 typedef struct mm1_random_fill_args {
   int64_t struct_size;               /* sizeof(mm1_random_fill_args). */
   mm1_distribution distribution;     /* Distribution. */
