@@ -84,7 +84,7 @@ internal static unsafe class EmbeddingScatter
                     int first = Offsets[row], last = Offsets[row + 1];
                     float* table = Table + row * TableStride + column;
                     if (first != last) Tokens(first, last, Gradient + column, table, columns);
-                    else RowMath.Scale<T>(Beta, table, columns);
+                    else ChannelMath.Scale<T>(Beta, table, columns);
                 }
             }
         }
@@ -123,6 +123,6 @@ internal static unsafe class EmbeddingScatter
         }
 
         private readonly void Store<TLanes>(TLanes sum, float* table) where TLanes : unmanaged, ISimd<TLanes> =>
-            TLanes.Store(RowMath.Accumulate(sum, Beta, table), table);
+            TLanes.Store(ChannelMath.Accumulate(sum, Beta, table), table);
     }
 }
