@@ -30,6 +30,8 @@ public sealed record DeviceOptions
 public abstract class Device : IDisposable
 {
     private DeviceMemory? _workspace;
+    private IKernels? _kernels;
+    private KernelProfile? _profile;
 
     /// <summary>Raised before the device frees what it holds: layers above free their device memory then.</summary>
     internal event Action? Disposing;
@@ -41,7 +43,10 @@ public abstract class Device : IDisposable
     public abstract DeviceKind Kind { get; }
 
     /// <summary>The kernels, checked and launched on this device.</summary>
-    public abstract IKernels Kernels { get; }
+    public IKernels Kernels => _kernels ??= Implementation;
+
+    /// <summary>The device's own kernels.</summary>
+    protected abstract IKernels Implementation { get; }
 
     /// <summary>Compute threads (CPU) or 1.</summary>
     public virtual int Threads => 1;
@@ -97,6 +102,23 @@ public abstract class Device : IDisposable
             _workspace = Allocate(grown + (grown >> 2));
         }
         return new Launch(0, _workspace?.Address ?? 0, _workspace?.Length ?? 0);
+    }
+
+    /// <summary>Counts and times every launch until the profile is disposed.</summary>
+    /// <exception cref="InvalidOperationException">A profile is open already.</exception>
+    public KernelProfile StartProfile()
+    {
+        if (_profile is not null) throw new InvalidOperationException($"A profile of device {Name} is open already; dispose it first.");
+        _profile = new KernelProfile(this);
+        _kernels = new ProfilingKernels(Implementation, _profile);
+        return _profile;
+    }
+
+    internal void EndProfile(KernelProfile profile)
+    {
+        if (_profile != profile) return;
+        _profile = null;
+        _kernels = Implementation;
     }
 
     /// <inheritdoc/>
