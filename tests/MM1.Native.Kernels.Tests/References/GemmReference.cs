@@ -1,4 +1,5 @@
 using System.Numerics;
+using MM1.Native.Kernels.Tests.References;
 
 namespace MM1.Native.Kernels.Tests;
 
