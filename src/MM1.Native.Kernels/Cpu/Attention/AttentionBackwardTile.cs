@@ -13,10 +13,13 @@ namespace MM1.Native.Kernels.Cpu;
 /// </summary>
 internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
 {
+    /// <summary>Keys of one block. No bits depend on it, only what stays in the first-level cache.</summary>
+    public const int BlockKeys = 64;
+
     private readonly int _headSize, _columns;
-    private readonly AttentionScale _scale;
+    private readonly float _scale;
     private readonly float* _queryLanes, _gradientLanes, _queryRows, _gradientRows, _queryGradient;
-    private readonly float* _probabilities, _scoreGradients, _logSumExp, _logSumExpRest, _delta, _factor, _zeroRow, _dumpRow;
+    private readonly float* _probabilities, _scoreGradients, _logSumExp, _delta, _factor, _zeroRow, _dumpRow;
 
     /// <summary>Rows of the lanes, to be filled before <see cref="Begin"/>.</summary>
     public readonly float** QueryRows, OutputRows, OutputGradientRows, QueryGradientRows;
@@ -27,9 +30,9 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     public AttentionBackwardTile(ref AttentionScratch scratch, int headSize, float scale)
     {
         _headSize = headSize;
-        _scale = new AttentionScale(scale);
+        _scale = scale;
         _columns = Columns(headSize);
-        int tile = PaddedHeadSize(headSize) * AttentionSizes.MaximumLanes, block = AttentionSizes.BlockKeys * AttentionSizes.MaximumLanes;
+        int tile = PaddedHeadSize(headSize) * AttentionSizes.MaximumLanes, block = BlockKeys * AttentionSizes.MaximumLanes;
         _queryLanes = scratch.Floats(tile);
         _gradientLanes = scratch.Floats(tile);
         _queryRows = scratch.Floats(tile);
@@ -38,7 +41,6 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
         _probabilities = scratch.Floats(block);
         _scoreGradients = scratch.Floats(block);
         _logSumExp = scratch.Floats(AttentionSizes.MaximumLanes);
-        _logSumExpRest = scratch.Floats(AttentionSizes.MaximumLanes);
         _delta = scratch.Floats(AttentionSizes.MaximumLanes);
         _factor = scratch.Floats(AttentionSizes.MaximumLanes);
         Limits.Lanes = scratch.Floats(AttentionSizes.MaximumLanes);
@@ -60,6 +62,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     public static int PaddedHeadSize(int headSize) => AttentionSizes.RoundUp(headSize, 16);
 
     /// <summary>Takes the first <paramref name="lanes"/> rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Begin(int lanes, float* logSumExp)
     {
         Limits.Close(lanes, T.Count);
@@ -75,14 +78,11 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
             }
             // Lanes without a row or without a key get probabilities of zero.
             bool empty = !real || float.IsNegativeInfinity(logSumExp[lane]);
-            // In two parts: one would lose the last digits of a large one, all of which count.
-            double powers = empty ? -AttentionSizes.Hidden : logSumExp[lane] / Math.Log(2);
-            _logSumExp[lane] = (float)powers;
-            _logSumExpRest[lane] = (float)(powers - _logSumExp[lane]);
+            _logSumExp[lane] = empty ? -AttentionSizes.Hidden : logSumExp[lane];
             AttentionLanes.Pack(QueryRows[lane], 0, 1, 1, _headSize, _queryRows + lane * _columns, _columns);
             AttentionLanes.Pack(OutputGradientRows[lane], 0, 1, 1, _headSize, _gradientRows + lane * _columns, _columns);
         }
-        AttentionLanes.Gather(QueryRows, padded, _headSize, _scale.Query, _queryLanes, Lanes);
+        AttentionLanes.Gather(QueryRows, padded, _headSize, _scale, _queryLanes, Lanes);
         AttentionLanes.Gather(OutputGradientRows, padded, _headSize, 1, _gradientLanes, Lanes);
         AttentionLanes.Gather(OutputRows, padded, _headSize, 1, _queryGradient, Lanes);
         for (int lane = 0; lane < padded; lane += T.Count)
@@ -93,7 +93,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
             T.Store(delta, _delta + lane);
         }
         new Span<float>(_queryGradient, _headSize * Lanes).Clear();
-        new Span<float>(_factor, Lanes).Fill(_scale.Whole);
+        new Span<float>(_factor, Lanes).Fill(_scale);
     }
 
     /// <summary>
@@ -133,6 +133,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     public readonly void End() => AttentionLanes.Scatter(_queryGradient, Lanes, _factor, QueryGradientRows, Limits.Vectors * T.Count, _headSize);
 
     /// <summary>products[key, lane] = rows[key] . lanes[lane], for the vectors that see the key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Products(float* rows, float* laneTile, float* products, int firstKey, int keys, int from)
     {
         int w = T.Count, lanes = Lanes;
@@ -145,6 +146,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     }
 
     /// <summary>gradient[key] += the sum over lanes of weights[key, lane] * rows[lane].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Accumulate(float* weights, float* rows, float* gradient, int firstKey, int keys, int from)
     {
         int w = T.Count, lanes = Lanes, columns = _columns;
@@ -162,18 +164,18 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     {
         int w = T.Count, lanes = Lanes;
         float* probabilities = _probabilities + vector * w, gradients = _scoreGradients + vector * w;
-        T exponent = T.Create(_scale.Exponent), logSumExp = T.Load(_logSumExp + vector * w), rest = T.Load(_logSumExpRest + vector * w), delta = T.Load(_delta + vector * w);
+        T exponent = T.Create(AttentionSizes.Log2E), logSumExp = T.Load(_logSumExp + vector * w), delta = T.Load(_delta + vector * w);
         int seen = Math.Clamp(Limits.First(vector) - firstKey, 0, keys), k = 0;
         for (; k < seen; k++, probabilities += lanes, gradients += lanes)
         {
-            T p = VectorMath.Exp2(T.MultiplyAdd(T.Load(probabilities), exponent, -logSumExp) - rest);
+            T p = VectorMath.Exp2((T.Load(probabilities) - logSumExp) * exponent);
             T.Store(p, probabilities);
             T.Store(p * (T.Load(gradients) - delta), gradients);
         }
         T limit = T.Load(Limits.Lanes + vector * w), zero = T.Create(0f);
         for (; k < keys; k++, probabilities += lanes, gradients += lanes)
         {
-            T p = T.Select(T.GreaterThan(limit, T.Create(firstKey + k)), VectorMath.Exp2(T.MultiplyAdd(T.Load(probabilities), exponent, -logSumExp) - rest), zero);
+            T p = T.Select(T.GreaterThan(limit, T.Create(firstKey + k)), VectorMath.Exp2((T.Load(probabilities) - logSumExp) * exponent), zero);
             T.Store(p, probabilities);
             T.Store(p * (T.Load(gradients) - delta), gradients);
         }

@@ -13,7 +13,7 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
     private const float Slack = 8;
 
     private readonly int _headSize;
-    private readonly AttentionScale _scale;
+    private readonly float _scale;
     private readonly float* _query, _scores, _output, _maximum, _sum, _factor, _zeroRow, _dumpRow;
 
     /// <summary>Rows of the lanes, to be filled before <see cref="Begin"/>.</summary>
@@ -25,7 +25,7 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
     public AttentionForwardTile(ref AttentionScratch scratch, int headSize, float scale)
     {
         _headSize = headSize;
-        _scale = new AttentionScale(scale);
+        _scale = scale;
         _query = scratch.Floats(headSize * AttentionSizes.MaximumLanes);
         _scores = scratch.Floats(AttentionSizes.BlockKeys * AttentionSizes.MaximumLanes);
         _output = scratch.Floats(headSize * AttentionSizes.MaximumLanes);
@@ -53,7 +53,7 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
             QueryRows[lane] = _zeroRow;
             OutputRows[lane] = _dumpRow;
         }
-        AttentionLanes.Gather(QueryRows, padded, _headSize, _scale.Query, _query, Lanes);
+        AttentionLanes.Gather(QueryRows, padded, _headSize, _scale, _query, Lanes);
         new Span<float>(_output, _headSize * Lanes).Clear();
         new Span<float>(_sum, Lanes).Clear();
         new Span<float>(_maximum, Lanes).Fill(AttentionSizes.Hidden);
@@ -93,24 +93,23 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
     }
 
     /// <summary>Writes the output rows and, unless null, the log-sum-exp of consecutive rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void End(int lanes, float* logSumExp)
     {
         for (int lane = 0; lane < Limits.Vectors * T.Count; lane += T.Count)
         {
             T sum = T.Load(_sum + lane);
             T.Store(T.Create(1f) / sum, _factor + lane);
-            T.Store(VectorMath.Log(sum), _sum + lane);
+            // The maximum, no longer needed, becomes the log-sum-exp.
+            T.Store(T.Load(_maximum + lane) + VectorMath.Log(sum), _maximum + lane);
         }
         AttentionLanes.Scatter(_output, Lanes, _factor, OutputRows, Limits.Vectors * T.Count, _headSize);
         for (int lane = 0; lane < lanes && Limits.Lanes[lane] == 0; lane++)
         {
             new Span<float>(OutputRows[lane], _headSize).Clear();
-            _sum[lane] = float.NegativeInfinity;
+            _maximum[lane] = float.NegativeInfinity;
         }
-        if (logSumExp == null) return;
-        // In float64: scores far from zero would lose the digits that gradients need.
-        double natural = _scale.Exponent * Math.Log(2);
-        for (int lane = 0; lane < lanes; lane++) logSumExp[lane] = (float)(_maximum[lane] * natural + _sum[lane]);
+        if (logSumExp != null) new Span<float>(_maximum, lanes).CopyTo(new Span<float>(logSumExp, lanes));
     }
 
     /// <summary>Turns scores into exponentials against the running maximum.</summary>
@@ -135,7 +134,7 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
             m3 = T.Max(m3, T.Load(row + 3 * lanes));
         }
         T largest = T.Max(T.Max(m0, m1), T.Max(m2, m3));
-        T maximum = T.Load(_maximum + vector * w), sum = T.Load(_sum + vector * w), exponent = T.Create(_scale.Exponent);
+        T maximum = T.Load(_maximum + vector * w), sum = T.Load(_sum + vector * w), exponent = T.Create(AttentionSizes.Log2E);
         T risen = T.GreaterThan(largest, maximum + T.Create(Slack));
         // The branch only saves time: lanes that did not rise are scaled by exactly one.
         if (T.MaxLane(T.Select(risen, T.Create(1f), T.Create(0f))) > 0)

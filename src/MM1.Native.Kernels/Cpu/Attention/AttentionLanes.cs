@@ -11,6 +11,7 @@ namespace MM1.Native.Kernels.Cpu;
 internal static unsafe class AttentionLanes
 {
     /// <summary>tile[d, lane] = rows[lane][d] * scale.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Gather(float** rows, int lanes, int columns, float scale, float* tile, nint tileStride)
     {
         int lane = 0;
@@ -42,6 +43,7 @@ internal static unsafe class AttentionLanes
     }
 
     /// <summary>rows[lane][d] = tile[d, lane] * factor[lane].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scatter(float* tile, nint tileStride, float* factor, float** rows, int lanes, int columns)
     {
         int lane = 0;
@@ -76,6 +78,7 @@ internal static unsafe class AttentionLanes
     }
 
     /// <summary>Copies rows into a block of their own; the columns up to <paramref name="stride"/> and the rows up to <paramref name="paddedRows"/> become zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(float* source, long sourceStride, int rows, int paddedRows, int columns, float* packed, int stride)
     {
         for (int row = 0; row < paddedRows; row++, source += sourceStride, packed += stride)

@@ -39,34 +39,12 @@ internal static class AttentionSizes
     /// <summary>Score of a key that a query does not see: finite, so that no NaN arises from differences.</summary>
     public const float Hidden = -1e30f;
 
+    /// <summary>From differences of natural logarithms to powers of two.</summary>
+    public const float Log2E = 1.44269504f;
+
     public static long RoundUp(long value, long multiple) => (value + multiple - 1) / multiple * multiple;
 
     public static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
-}
-
-/// <summary>
-/// The factor on the scores in two parts. Its power of two and sign go into the queries, which costs no precision and keeps scores
-/// comparable; the rest, with log2 e in it, multiplies differences of scores on their way into powers of two.
-/// </summary>
-internal readonly struct AttentionScale
-{
-    /// <summary>As the caller gave it.</summary>
-    public readonly float Whole;
-
-    /// <summary>Factor on the queries.</summary>
-    public readonly float Query;
-
-    /// <summary>From scores of scaled queries to powers of two; in [1, 2].</summary>
-    public readonly float Exponent;
-
-    public AttentionScale(float scale)
-    {
-        Whole = scale;
-        double factor = Math.Abs((double)scale) / Math.Log(2);
-        double power = factor == 0 ? 0 : Math.ScaleB(1, Math.ILogB(factor));
-        Query = (float)Math.CopySign(power, scale);
-        Exponent = power == 0 ? 1 : (float)(factor / power);
-    }
 }
 
 /// <summary>
