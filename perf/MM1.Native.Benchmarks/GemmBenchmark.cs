@@ -8,7 +8,7 @@ namespace MM1.Native.Benchmarks;
 /// <summary>Matrix products on the cpu device beside OpenBLAS, interleaved in one process, as medians of rounds.</summary>
 internal static unsafe class GemmBenchmark
 {
-    private const double RoundSeconds = 0.012;
+    private const double RoundSeconds = 0.012, WarmUpSeconds = 0.003;
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
@@ -115,7 +115,9 @@ internal static unsafe class GemmBenchmark
     private static double Time(Action action, ref int calls, bool calibrate)
     {
         Thread.Sleep(3); // the other contender's threads go to sleep
-        for (int i = 0; i < 3; i++) action();
+        long begin = Stopwatch.GetTimestamp();
+        do action();
+        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < WarmUpSeconds);
         while (true)
         {
             long start = Stopwatch.GetTimestamp();

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using MM1.Native.Kernels.Cpu;
 
 namespace MM1.Native.Benchmarks;
@@ -14,6 +15,8 @@ internal sealed unsafe partial class OpenBlas
     private const string SleepAfterCycles = "21"; // 2^21 cycles
     private const int RowMajor = 101, NoTranspose = 111, Transposed = 112;
 
+    private const string OldestCore = "Prescott", NewestCore = "SkylakeX";
+
     private OpenBlas(string version) => Version = version;
 
     public string Version { get; }
@@ -23,10 +26,17 @@ internal sealed unsafe partial class OpenBlas
     {
         _ = SetEnvironment("OPENBLAS_THREAD_TIMEOUT", SleepAfterCycles, 1);
         HashSet<int> before = [.. Threads()];
-        if (!NativeLibrary.TryLoad(Library, out _))
+        if (!NativeLibrary.TryLoad(Library, out nint library))
         {
             Console.Error.WriteLine($"{Library} is not on this machine: nothing to compare with. Debian and Ubuntu have it as libopenblas0-pthread.");
             return null;
+        }
+        if (Avx512F.IsSupported && CoreName(library) == OldestCore)
+        {
+            // A release older than the processor does not know it and falls back to SSE3: name the newest core that it has.
+            NativeLibrary.Free(library);
+            _ = SetEnvironment("OPENBLAS_CORETYPE", NewestCore, 1);
+            library = NativeLibrary.Load(Library);
         }
         SetThreads(threads);
         float* values = stackalloc float[3];
@@ -38,7 +48,8 @@ internal sealed unsafe partial class OpenBlas
             // The runtime may have made threads meanwhile; pinning one of those does no harm.
             if (!before.Contains(thread) && cpus.Length >= threads) Affinity.Pin(cpus[next++ % cpus.Length], thread);
         }
-        return new OpenBlas(Marshal.PtrToStringUTF8(GetConfiguration()) ?? "unknown");
+        string version = (Marshal.PtrToStringUTF8(GetConfiguration()) ?? "unknown").Split(" NO_", 2)[0];
+        return new OpenBlas($"{version}, {CoreName(library)} kernels");
     }
 
     /// <summary>C = op(A) op(B) + beta C.</summary>
@@ -47,6 +58,9 @@ internal sealed unsafe partial class OpenBlas
 
     private static void Product(int transposeA, int transposeB, int m, int n, int k, float alpha, float* a, int strideA, float* b, int strideB, float beta, float* c, int strideC) =>
         Sgemm(RowMajor, transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
+
+    private static string CoreName(nint library) =>
+        Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)NativeLibrary.GetExport(library, "openblas_get_corename"))()) ?? "unknown";
 
     private static IEnumerable<int> Threads() => Directory.GetDirectories("/proc/self/task").Select(path => int.Parse(Path.GetFileName(path)));
 
