@@ -22,13 +22,13 @@ internal static unsafe partial class Affinity
         return [.. cpus];
     }
 
-    /// <summary>Pins the calling thread. A refusal only costs speed.</summary>
-    public static void Pin(int cpu)
+    /// <summary>Pins a thread by its kernel id, by default the calling one. A refusal only costs speed.</summary>
+    public static void Pin(int cpu, int thread = 0)
     {
         byte* mask = stackalloc byte[MaskBytes];
         new Span<byte>(mask, MaskBytes).Clear();
         mask[cpu >> 3] |= (byte)(1 << (cpu & 7));
-        _ = SetAffinity(0, MaskBytes, mask);
+        _ = SetAffinity(thread, MaskBytes, mask);
     }
 
     /// <summary>If the calling thread runs on a CPU of workers 1..threads-1, moves it to <c>cpus[0]</c> and then frees it again.</summary>
