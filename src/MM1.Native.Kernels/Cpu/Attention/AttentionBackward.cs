@@ -107,7 +107,7 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
     private readonly void Load(ref AttentionBackwardTile<T> tile, AttentionDocument document, int head, int first, int rows)
     {
         long row = document.FirstQuery + first;
-        int column = head * _problem.HeadSize;
+        int column = head * _problem.HeadSize, lanes = AttentionBackwardTile<T>.Lanes;
         for (int lane = 0; lane < rows; lane++, row++)
         {
             tile.QueryRows[lane] = _problem.Query + row * _problem.QueryStride + column;
@@ -115,6 +115,11 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
             tile.OutputGradientRows[lane] = _outputGradient + row * _outputGradientStride + column;
             tile.QueryGradientRows[lane] = _queryGradient + row * _queryGradientStride + column;
             tile.Limits.Lanes[lane] = document.VisibleKeys(first + lane);
+            if (first + lanes >= document.Queries) continue;
+            // The tile after this one.
+            AttentionLanes.Prefetch(tile.QueryRows[lane] + lanes * _problem.QueryStride, _problem.HeadSize);
+            AttentionLanes.Prefetch(tile.OutputRows[lane] + lanes * _problem.OutputStride, _problem.HeadSize);
+            AttentionLanes.Prefetch(tile.OutputGradientRows[lane] + lanes * _outputGradientStride, _problem.HeadSize);
         }
         tile.Begin(rows, _problem.LogSumExp + head * _problem.LogSumExpStride + document.FirstQuery + first);
     }

@@ -61,6 +61,8 @@ internal unsafe struct AttentionForward<T>(in AttentionProblem problem, nint wor
                 tile.QueryRows[lane] = _problem.Query + (row + lane) * _problem.QueryStride + head * headSize;
                 tile.OutputRows[lane] = _problem.Output + (row + lane) * _problem.OutputStride + head * headSize;
                 tile.Limits.Lanes[lane] = document.VisibleKeys(first + lane);
+                // The tile after this one.
+                if (first + _parts * lanes < document.Queries) AttentionLanes.Prefetch(tile.QueryRows[lane] + _parts * lanes * _problem.QueryStride, headSize);
             }
             tile.Begin(rows);
             int most = tile.Limits.Most;
