@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>The matrix product by its definition, without blocks; matrices are row-major without padding.</summary>
 internal static class GemmReference<T> where T : IFloatingPointIeee754<T>
@@ -19,11 +19,11 @@ internal static class GemmReference<T> where T : IFloatingPointIeee754<T>
                 T t = alpha * sum;
                 if (beta != T.Zero) t += beta * old[i * n + j];
                 if (bias is not null) t += bias[j];
-                if (gradient) t *= ActivationReference<T>.Derivative(activation, preActivation![i * n + j]);
+                if (gradient) t *= ElementwiseReference.Derivative(activation, preActivation![i * n + j]);
                 else
                 {
                     if (preActivation is not null) preActivation[i * n + j] = t;
-                    t = ActivationReference<T>.Apply(activation, t);
+                    t = ElementwiseReference.Activate(activation, t);
                 }
                 if (residual is not null) t += residual[i * n + j];
                 output[i * n + j] = t;

@@ -54,14 +54,14 @@ internal static unsafe class AdaptiveAveragePool
         long blocks = (args.Channels + ChannelBlock - 1) / ChannelBlock;
         var job = new ForwardJob<T> { Args = args, Blocks = blocks };
         long binPixels = (args.InputHeight / args.OutputHeight + 1) * (args.InputWidth / args.OutputWidth + 1);
-        pool.For(args.Batch * args.OutputHeight * args.OutputWidth * blocks, RowMath.Grain(binPixels * Math.Min(args.Channels, ChannelBlock)), ref job);
+        pool.For(args.Batch * args.OutputHeight * args.OutputWidth * blocks, ChannelMath.Grain(binPixels * Math.Min(args.Channels, ChannelBlock)), ref job);
     }
 
     private static void Backward<T>(WorkerPool pool, in AdaptiveAveragePoolBackwardArgs args) where T : unmanaged, ISimd<T>
     {
         var job = new BackwardJob<T> { Args = args };
         long bins = (args.OutputHeight / args.InputHeight + 1) * (args.OutputWidth / args.InputWidth + 1);
-        pool.For(args.Batch * args.InputHeight * args.InputWidth, RowMath.Grain(bins * args.Channels), ref job);
+        pool.For(args.Batch * args.InputHeight * args.InputWidth, ChannelMath.Grain(bins * args.Channels), ref job);
     }
 
     private struct ForwardJob<T> : IRangeJob where T : unmanaged, ISimd<T>
@@ -135,7 +135,7 @@ internal static unsafe class AdaptiveAveragePool
             {
                 long image = pixel / pixels, inside = pixel - image * pixels, y = inside / Args.InputWidth, x = inside - y * Args.InputWidth;
                 float* gradient = (float*)Args.InputGradient.Data + pixel * Args.InputGradient.RowStride;
-                RowMath.Scale<T>(Args.Beta, gradient, Args.Channels);
+                ChannelMath.Scale<T>(Args.Beta, gradient, Args.Channels);
                 // Bins hold pixels as pixels lie in bins: the same formula with the sides exchanged.
                 Bin(y, Args.OutputHeight, Args.InputHeight, out long top, out long bottom);
                 Bin(x, Args.OutputWidth, Args.InputWidth, out long left, out long right);
@@ -147,7 +147,7 @@ internal static unsafe class AdaptiveAveragePool
                         Bin(binX, Args.InputWidth, Args.OutputWidth, out long firstX, out long endX);
                         long row = (image * Args.OutputHeight + binY) * Args.OutputWidth + binX;
                         float* source = (float*)Args.OutputGradient.Data + row * Args.OutputGradient.RowStride;
-                        RowMath.MultiplyAdd<T>(1f / ((endY - firstY) * (endX - firstX)), source, gradient, Args.Channels);
+                        ChannelMath.MultiplyAdd<T>(1f / ((endY - firstY) * (endX - firstX)), source, gradient, Args.Channels);
                     }
                 }
             }

@@ -102,7 +102,7 @@ internal static unsafe class Depthwise
         pool.For(shape.Batch * shape.InputHeight, RowGrain(shape, shape.InputWidth), ref job);
     }
 
-    private static long RowGrain(in ConvolutionShape shape, long width) => RowMath.Grain(shape.Taps * shape.InputChannels * width / 4);
+    private static long RowGrain(in ConvolutionShape shape, long width) => ChannelMath.Grain(shape.Taps * shape.InputChannels * width / 4);
 
     private struct ForwardVisitor : IActivationVisitor
     {
@@ -135,7 +135,7 @@ internal static unsafe class Depthwise
         public float Beta;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public readonly void Store<T>(T sum, float* output) where T : unmanaged, ISimd<T> => T.Store(RowMath.Accumulate(sum, Beta, output), output);
+        public readonly void Store<T>(T sum, float* output) where T : unmanaged, ISimd<T> => T.Store(ChannelMath.Accumulate(sum, Beta, output), output);
     }
 
     /// <summary>Any kernel, stride and padding; an item is an output row.</summary>
@@ -250,7 +250,7 @@ internal readonly unsafe struct DepthwiseFilter(nint workspace, in ConvolutionSh
     /// <summary>Copies weights [Channels, Taps], taps in reverse order with <paramref name="flip"/>; fills the zeros.</summary>
     public void Load(in Operand weight, bool flip)
     {
-        RowMath.Clear(Zeros, Channels);
+        ChannelMath.Clear(Zeros, Channels);
         for (long channel = 0; channel < Channels; channel++)
         {
             float* source = (float*)weight.Data + channel * weight.RowStride;
@@ -260,7 +260,7 @@ internal readonly unsafe struct DepthwiseFilter(nint workspace, in ConvolutionSh
 
     public void LoadBias(in Operand bias)
     {
-        if (bias.IsPresent) RowMath.Copy((float*)bias.Data, Bias, Channels);
-        else RowMath.Clear(Bias, Channels);
+        if (bias.IsPresent) ChannelMath.Copy((float*)bias.Data, Bias, Channels);
+        else ChannelMath.Clear(Bias, Channels);
     }
 }

@@ -33,7 +33,7 @@ internal static unsafe class DepthwiseWeightGradient
         long blocks = shape.OutputPixels == 0 ? 0 : shape.Batch * BlocksPerImage(shape);
         long channelBlocks = (shape.InputChannels + ChannelBlock - 1) / ChannelBlock;
         float* sums = (float*)launch.Workspace, zeros = sums + blocks * (shape.Taps + 1) * shape.InputChannels;
-        RowMath.Clear(zeros, shape.InputChannels);
+        ChannelMath.Clear(zeros, shape.InputChannels);
         var job = new BlockJob<T>
         {
             Shape = shape,
@@ -48,7 +48,7 @@ internal static unsafe class DepthwiseWeightGradient
             Zeros = zeros,
         };
         long rows = Math.Min(BlockRows(shape), shape.OutputHeight);
-        pool.For(blocks * channelBlocks, RowMath.Grain(shape.Taps * rows * shape.OutputWidth / 4 * Math.Min(shape.InputChannels, ChannelBlock)), ref job);
+        pool.For(blocks * channelBlocks, ChannelMath.Grain(shape.Taps * rows * shape.OutputWidth / 4 * Math.Min(shape.InputChannels, ChannelBlock)), ref job);
         var reduce = new ReduceJob<T>
         {
             Taps = shape.Taps,
@@ -60,7 +60,7 @@ internal static unsafe class DepthwiseWeightGradient
             Stride = args.WeightGradient.RowStride,
             Beta = args.Beta,
         };
-        pool.For(channelBlocks, RowMath.Grain((blocks + 8) * (shape.Taps + 1) * Math.Min(shape.InputChannels, ChannelBlock)), ref reduce);
+        pool.For(channelBlocks, ChannelMath.Grain((blocks + 8) * (shape.Taps + 1) * Math.Min(shape.InputChannels, ChannelBlock)), ref reduce);
     }
 
     /// <summary>An item is a block of output rows of one image and a block of channels.</summary>
@@ -214,13 +214,13 @@ internal static unsafe class DepthwiseWeightGradient
                 for (long tap = 0; tap <= Taps; tap++)
                 {
                     if ((tap < Taps ? WeightGradient : BiasGradient) == null) continue;
-                    RowMath.Clear(total, count);
+                    ChannelMath.Clear(total, count);
                     for (long block = 0; block < Blocks; block++)
-                        RowMath.Add<T>(Sums + (block * (Taps + 1) + tap) * Channels + first, total, count);
+                        ChannelMath.Add<T>(Sums + (block * (Taps + 1) + tap) * Channels + first, total, count);
                     for (long c = 0; c < count; c++)
                     {
                         float* place = tap < Taps ? WeightGradient + (first + c) * Stride + tap : BiasGradient + first + c;
-                        SimdScalar.Store(RowMath.Accumulate(SimdScalar.Load(total + c), Beta, place), place);
+                        SimdScalar.Store(ChannelMath.Accumulate(SimdScalar.Load(total + c), Beta, place), place);
                     }
                 }
             }

@@ -47,7 +47,7 @@ internal static unsafe class GridInterpolation
             Vertical = new CubicAxis(args.InputHeight, args.OutputHeight, args.Antialias != 0),
             Horizontal = new CubicAxis(args.InputWidth, args.OutputWidth, args.Antialias != 0),
         };
-        pool.For(args.PrefixRows + args.OutputHeight * args.OutputWidth, RowMath.Grain(16 * args.Channels), ref job);
+        pool.For(args.PrefixRows + args.OutputHeight * args.OutputWidth, ChannelMath.Grain(16 * args.Channels), ref job);
     }
 
     private static void Backward<T>(WorkerPool pool, in GridInterpolationBackwardArgs args) where T : unmanaged, ISimd<T>
@@ -58,7 +58,7 @@ internal static unsafe class GridInterpolation
             Vertical = new CubicAxis(args.InputHeight, args.OutputHeight, args.Antialias != 0),
             Horizontal = new CubicAxis(args.InputWidth, args.OutputWidth, args.Antialias != 0),
         };
-        pool.For(args.PrefixRows + args.InputHeight * args.InputWidth, RowMath.Grain(16 * args.Channels), ref job);
+        pool.For(args.PrefixRows + args.InputHeight * args.InputWidth, ChannelMath.Grain(16 * args.Channels), ref job);
     }
 
     private struct ForwardJob<T> : IRangeJob where T : unmanaged, ISimd<T>
@@ -75,12 +75,12 @@ internal static unsafe class GridInterpolation
                 float* output = (float*)Args.Output.Data + row * Args.Output.RowStride;
                 if (row < Args.PrefixRows)
                 {
-                    RowMath.Copy(x + row * Args.X.RowStride, output, Args.Channels);
+                    ChannelMath.Copy(x + row * Args.X.RowStride, output, Args.Channels);
                     continue;
                 }
                 long outputY = (row - Args.PrefixRows) / Args.OutputWidth, outputX = row - Args.PrefixRows - outputY * Args.OutputWidth;
                 CubicFilter vertical = Vertical.At(outputY), horizontal = Horizontal.At(outputX);
-                RowMath.Clear(output, Args.Channels);
+                ChannelMath.Clear(output, Args.Channels);
                 for (long tapY = vertical.First; tapY < vertical.End; tapY++)
                 {
                     double weightY = vertical.Weight(tapY);
@@ -88,7 +88,7 @@ internal static unsafe class GridInterpolation
                     for (long tapX = horizontal.First; tapX < horizontal.End; tapX++)
                     {
                         float weight = (float)(weightY * horizontal.Weight(tapX));
-                        RowMath.MultiplyAdd<T>(weight, line + Horizontal.Clamp(tapX) * Args.X.RowStride, output, Args.Channels);
+                        ChannelMath.MultiplyAdd<T>(weight, line + Horizontal.Clamp(tapX) * Args.X.RowStride, output, Args.Channels);
                     }
                 }
             }
@@ -108,10 +108,10 @@ internal static unsafe class GridInterpolation
             for (long row = begin; row < end; row++)
             {
                 float* gradient = (float*)Args.InputGradient.Data + row * Args.InputGradient.RowStride;
-                RowMath.Scale<T>(Args.Beta, gradient, Args.Channels);
+                ChannelMath.Scale<T>(Args.Beta, gradient, Args.Channels);
                 if (row < Args.PrefixRows)
                 {
-                    RowMath.Add<T>(outputGradient + row * Args.OutputGradient.RowStride, gradient, Args.Channels);
+                    ChannelMath.Add<T>(outputGradient + row * Args.OutputGradient.RowStride, gradient, Args.Channels);
                     continue;
                 }
                 long inputY = (row - Args.PrefixRows) / Args.InputWidth, inputX = row - Args.PrefixRows - inputY * Args.InputWidth;
@@ -125,7 +125,7 @@ internal static unsafe class GridInterpolation
                     {
                         float weight = (float)(weightY * Horizontal.Coefficient(outputX, inputX));
                         if (weight == 0) continue;
-                        RowMath.MultiplyAdd<T>(weight, grid + (outputY * Args.OutputWidth + outputX) * Args.OutputGradient.RowStride, gradient, Args.Channels);
+                        ChannelMath.MultiplyAdd<T>(weight, grid + (outputY * Args.OutputWidth + outputX) * Args.OutputGradient.RowStride, gradient, Args.Channels);
                     }
                 }
             }

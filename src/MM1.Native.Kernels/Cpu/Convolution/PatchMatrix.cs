@@ -11,7 +11,7 @@ internal static unsafe class PatchMatrix
     {
         if (shape.InputChannels == 0) return;
         var job = new GatherJob { Shape = shape, X = (float*)x.Data, Stride = x.RowStride, First = first, Patches = patches };
-        pool.For(count, RowMath.Grain(2 * shape.PatchLength), ref job);
+        pool.For(count, ChannelMath.Grain(2 * shape.PatchLength), ref job);
     }
 
     /// <summary>Multiplies every pixel's gradient by <paramref name="beta"/>; 0 clears it unread.</summary>
@@ -42,7 +42,7 @@ internal static unsafe class PatchMatrix
     private static void Scale<T>(WorkerPool pool, in ConvolutionShape shape, in Operand gradient, float beta) where T : unmanaged, ISimd<T>
     {
         var job = new ScaleJob<T> { Gradient = (float*)gradient.Data, Stride = gradient.RowStride, Channels = shape.InputChannels, Beta = beta };
-        pool.For(shape.InputPixels, RowMath.Grain(shape.InputChannels), ref job);
+        pool.For(shape.InputPixels, ChannelMath.Grain(shape.InputChannels), ref job);
     }
 
     private static void Scatter<T>(WorkerPool pool, in ConvolutionShape shape, float* patches, long first, long count, in Operand gradient)
@@ -64,7 +64,7 @@ internal static unsafe class PatchMatrix
             Gradient = (float*)gradient.Data,
             Stride = gradient.RowStride,
         };
-        pool.For(end - begin, RowMath.Grain(2 * shape.PatchLength * shape.OutputWidth / shape.Stride), ref job);
+        pool.For(end - begin, ChannelMath.Grain(2 * shape.PatchLength * shape.OutputWidth / shape.Stride), ref job);
     }
 
     private struct GatherJob : IRangeJob
@@ -90,17 +90,17 @@ internal static unsafe class PatchMatrix
                     long inputY = originY + tapY;
                     if ((ulong)inputY >= (ulong)Shape.InputHeight || left == right)
                     {
-                        RowMath.Clear(patch, kernelWidth * channels);
+                        ChannelMath.Clear(patch, kernelWidth * channels);
                         continue;
                     }
-                    if (left > 0) RowMath.Clear(patch, left * channels);
+                    if (left > 0) ChannelMath.Clear(patch, left * channels);
                     float* source = X + ((image * Shape.InputHeight + inputY) * Shape.InputWidth + originX + left) * Stride;
-                    if (Stride == channels) RowMath.Copy(source, patch + left * channels, (right - left) * channels);
+                    if (Stride == channels) ChannelMath.Copy(source, patch + left * channels, (right - left) * channels);
                     else
                     {
-                        for (long tapX = left; tapX < right; tapX++, source += Stride) RowMath.Copy(source, patch + tapX * channels, channels);
+                        for (long tapX = left; tapX < right; tapX++, source += Stride) ChannelMath.Copy(source, patch + tapX * channels, channels);
                     }
-                    if (right < kernelWidth) RowMath.Clear(patch + right * channels, (kernelWidth - right) * channels);
+                    if (right < kernelWidth) ChannelMath.Clear(patch + right * channels, (kernelWidth - right) * channels);
                 }
                 if (++x < Shape.OutputWidth) continue;
                 x = 0;
@@ -122,10 +122,10 @@ internal static unsafe class PatchMatrix
         {
             if (Stride == Channels)
             {
-                RowMath.Scale<T>(Beta, Gradient + begin * Channels, (end - begin) * Channels);
+                ChannelMath.Scale<T>(Beta, Gradient + begin * Channels, (end - begin) * Channels);
                 return;
             }
-            for (long pixel = begin; pixel < end; pixel++) RowMath.Scale<T>(Beta, Gradient + pixel * Stride, Channels);
+            for (long pixel = begin; pixel < end; pixel++) ChannelMath.Scale<T>(Beta, Gradient + pixel * Stride, Channels);
         }
     }
 
@@ -165,10 +165,10 @@ internal static unsafe class PatchMatrix
         {
             long channels = Shape.InputChannels;
             Shape.TapRange(x, Shape.InputWidth, Shape.KernelWidth, out long left, out long right);
-            if (Stride == channels) RowMath.Add<T>(patch + left * channels, gradient + left * channels, (right - left) * channels);
+            if (Stride == channels) ChannelMath.Add<T>(patch + left * channels, gradient + left * channels, (right - left) * channels);
             else
             {
-                for (long tap = left; tap < right; tap++) RowMath.Add<T>(patch + tap * channels, gradient + tap * Stride, channels);
+                for (long tap = left; tap < right; tap++) ChannelMath.Add<T>(patch + tap * channels, gradient + tap * Stride, channels);
             }
         }
     }

@@ -78,7 +78,7 @@ internal static unsafe class EmbeddingScatter
         job.ColumnBlock = Math.Max((share + 63) & -64, 64);
         long blocks = (args.Width + job.ColumnBlock - 1) / job.ColumnBlock, items = blocks * rows;
         long work = (args.Tokens + (args.Beta == 1 ? 0 : rows)) * args.Width;
-        pool.For(items, work < 1 << 15 ? items : RowMath.Grain(work / Math.Max(items, 1)), ref job);
+        pool.For(items, work < 1 << 15 ? items : ChannelMath.Grain(work / Math.Max(items, 1)), ref job);
     }
 
     private struct SumJob<T> : IRangeJob where T : unmanaged, ISimd<T>
@@ -108,7 +108,7 @@ internal static unsafe class EmbeddingScatter
                     int first = Offsets[row], last = Offsets[row + 1];
                     float* table = Table + row * TableStride + column;
                     if (first != last) Tokens(first, last, Gradient + column, table, columns);
-                    else RowMath.Scale<T>(Beta, table, columns);
+                    else ChannelMath.Scale<T>(Beta, table, columns);
                 }
             }
         }
@@ -147,6 +147,6 @@ internal static unsafe class EmbeddingScatter
         }
 
         private readonly void Store<TLanes>(TLanes sum, float* table) where TLanes : unmanaged, ISimd<TLanes> =>
-            TLanes.Store(RowMath.Accumulate(sum, Beta, table), table);
+            TLanes.Store(ChannelMath.Accumulate(sum, Beta, table), table);
     }
 }

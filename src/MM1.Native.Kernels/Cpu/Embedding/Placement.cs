@@ -94,7 +94,7 @@ internal static unsafe class Placement
             for (long row = 0; row < rows; row++)
             {
                 if ((named[row >> 6] >> (int)(row & 63) & 1) == 0)
-                    RowMath.Clear((float*)args.ImageGradient.Data + (window + row) * args.ImageGradient.RowStride, args.Width);
+                    ChannelMath.Clear((float*)args.ImageGradient.Data + (window + row) * args.ImageGradient.RowStride, args.Width);
             }
         }
     }
@@ -116,8 +116,8 @@ internal static unsafe class Placement
             {
                 float* output = Output + token * OutputStride, text = Text + token * TextStride;
                 int place = Placement[token];
-                if (place >= 0) RowMath.Copy(Image + place * ImageStride, output, Width);
-                else if (text != output) RowMath.Copy(text, output, Width);
+                if (place >= 0) ChannelMath.Copy(Image + place * ImageStride, output, Width);
+                else if (text != output) ChannelMath.Copy(text, output, Width);
             }
         }
     }
@@ -139,11 +139,11 @@ internal static unsafe class Placement
             {
                 float* gradient = Gradient + token * GradientStride;
                 int place = Placement[token];
-                if (place >= 0 && Image != null) RowMath.Copy(gradient, Image + place * ImageStride, Width);
+                if (place >= 0 && Image != null) ChannelMath.Copy(gradient, Image + place * ImageStride, Width);
                 if (Text == null) continue;
                 float* text = Text + token * TextStride;
-                if (place >= 0) RowMath.Clear(text, Width);
-                else if (text != gradient) RowMath.Copy(gradient, text, Width);
+                if (place >= 0) ChannelMath.Clear(text, Width);
+                else if (text != gradient) ChannelMath.Copy(gradient, text, Width);
             }
         }
     }

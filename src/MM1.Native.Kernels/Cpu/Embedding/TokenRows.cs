@@ -43,7 +43,7 @@ internal static unsafe class TokenRows
         public readonly void Run(long begin, long end, int worker)
         {
             for (long token = begin; token < end; token++)
-                RowMath.Copy(Table + long.CreateTruncating(Ids[token]) * TableStride, Output + token * OutputStride, Width);
+                ChannelMath.Copy(Table + long.CreateTruncating(Ids[token]) * TableStride, Output + token * OutputStride, Width);
         }
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>Rows of floats: the channels of a pixel, the columns of a token.</summary>
-internal static unsafe class RowMath
+internal static unsafe class ChannelMath
 {
     // Floats that one thread reads and writes in about the time that waking another takes.
     private const long GrainFloats = 1 << 16;
