@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
@@ -39,13 +41,13 @@ internal static unsafe class SoftmaxRows
         long i = 0;
         for (; i + 4 * T.Count <= columns; i += 4 * T.Count)
         {
-            sum0 += VectorMath.Exp(T.Load(x + i) - shift);
-            sum1 += VectorMath.Exp(T.Load(x + i + T.Count) - shift);
-            sum2 += VectorMath.Exp(T.Load(x + i + 2 * T.Count) - shift);
-            sum3 += VectorMath.Exp(T.Load(x + i + 3 * T.Count) - shift);
+            sum0 += ExpOfShifted(T.Load(x + i) - shift);
+            sum1 += ExpOfShifted(T.Load(x + i + T.Count) - shift);
+            sum2 += ExpOfShifted(T.Load(x + i + 2 * T.Count) - shift);
+            sum3 += ExpOfShifted(T.Load(x + i + 3 * T.Count) - shift);
         }
-        for (; i + T.Count <= columns; i += T.Count) sum0 += VectorMath.Exp(T.Load(x + i) - shift);
-        if (i < columns) sum1 += VectorMath.Exp(SimdTail.Load<T>(x + i, columns - i, float.NegativeInfinity) - shift);
+        for (; i + T.Count <= columns; i += T.Count) sum0 += ExpOfShifted(T.Load(x + i) - shift);
+        if (i < columns) sum1 += ExpOfShifted(SimdTail.Load<T>(x + i, columns - i, float.NegativeInfinity) - shift);
         return (float)(maximum + Math.Log(T.Sum((sum0 + sum1) + (sum2 + sum3))));
     }
 
@@ -56,17 +58,39 @@ internal static unsafe class SoftmaxRows
         long i = 0;
         for (; i + 2 * T.Count <= columns; i += 2 * T.Count)
         {
-            T first = scale * VectorMath.Exp(T.Load(x + i) - shift);
-            T second = scale * VectorMath.Exp(T.Load(x + i + T.Count) - shift);
+            T first = scale * Probability(T.Load(x + i) - shift);
+            T second = scale * Probability(T.Load(x + i + T.Count) - shift);
             T.Store(first, gradient + i);
             T.Store(second, gradient + i + T.Count);
         }
-        for (; i + T.Count <= columns; i += T.Count) T.Store(scale * VectorMath.Exp(T.Load(x + i) - shift), gradient + i);
+        for (; i + T.Count <= columns; i += T.Count) T.Store(scale * Probability(T.Load(x + i) - shift), gradient + i);
         if (i < columns)
         {
-            T last = scale * VectorMath.Exp(SimdTail.Load<T>(x + i, columns - i, 0) - shift);
+            T last = scale * Probability(SimdTail.Load<T>(x + i, columns - i, 0) - shift);
             SimdTail.Store(last, gradient + i, columns - i);
         }
+    }
+
+    /// <summary>
+    /// e^x for x up to 0, but never subnormal: machines take a hundred cycles for those. Below -87 the result is 1.6e-38, which a sum of
+    /// at least 1 does not see. Compared this way round, NaN stays NaN.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T ExpOfShifted<T>(T x) where T : unmanaged, ISimd<T>
+    {
+        T floor = T.Create(-87f);
+        return VectorMath.Exp(T.Select(T.GreaterThan(floor, x), floor, x));
+    }
+
+    /// <summary>
+    /// e^x for a logarithm of a probability; 0 below e^-64 (1.6e-28). Such probabilities move no sum, but divided by a denominator they
+    /// are subnormal, and the matrix products that read the gradient crawl.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Probability<T>(T x) where T : unmanaged, ISimd<T>
+    {
+        T floor = T.Create(-64f), negligible = T.GreaterThan(floor, x);
+        return T.Select(negligible, T.Create(0), VectorMath.Exp(T.Select(negligible, floor, x)));
     }
 
     /// <summary>The largest element; NaN may be passed over (the sum of exponentials finds it).</summary>
