@@ -107,7 +107,7 @@ public sealed class CrossEntropyTests
         Dictionary<string, float[]> results = @case.Run(device, [.. Enumerable.Range(0, 150).Select(i => -(float)i)], [0]);
         float[] gradient = results["logits gradient"];
         Assert.DoesNotContain(gradient, float.IsSubnormal);
-        for (int i = 1; i < 60; i++) Assert.Equal(Math.Exp(-i) * (1 - Math.Exp(-1)) / 4096, gradient[i], 1e-6 * Math.Exp(-i) / 4096 * 4);
+        for (int i = 1; i < 45; i++) Assert.Equal(Math.Exp(-i) * (1 - Math.Exp(-1)) / 4096, gradient[i], 1e-6 * Math.Exp(-i) / 4096 * 4);
     }
 
     [Theory, MemberData(nameof(Devices))]
