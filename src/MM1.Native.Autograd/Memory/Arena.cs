@@ -23,6 +23,8 @@ public sealed class Arena : IDisposable
     [ThreadStatic]
     private static Arena? _current;
 
+    private static int _open;
+
     private readonly Arena? _outer;
     private readonly DeviceArenas _arenas;
     private readonly int _thread = Environment.CurrentManagedThreadId;
@@ -47,7 +49,11 @@ public sealed class Arena : IDisposable
         _memory = _arenas.Rent();
         GradientMode.Records = records;
         _current = this;
+        Interlocked.Increment(ref _open);
     }
+
+    /// <summary>Arenas of all threads that have not ended yet.</summary>
+    public static int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>The innermost open arena of this thread.</summary>
     public static Arena? Current => _current;
@@ -128,6 +134,7 @@ public sealed class Arena : IDisposable
         GradientMode.Records = _outerRecords;
         ArenaMemory memory = _memory;
         _memory = null;
+        Interlocked.Decrement(ref _open);
         _arenas.Return(memory);
     }
 }
