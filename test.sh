@@ -51,7 +51,7 @@ if ! dotnet build MM1.Native.sln -c Release --nologo -v quiet -clp:NoSummary; th
 fi
 
 echo "== format"
-if ! dotnet format whitespace MM1.Native.sln --no-restore --verify-no-changes; then
+if ! dotnet format MM1.Native.sln --no-restore --verify-no-changes; then
   echo "Run: dotnet format"
   failed=$((failed + 1))
 fi

@@ -75,10 +75,10 @@
  *   wide, records have no hidden padding.
  *
  * Errors. Arguments are checked on the calling thread before anything is launched or written; a broken rule returns a status and
- *   leaves a text "verb: field and rule" for mm1_get_last_error_message() of that thread. Values in device memory (ids,
- *   positions, lengths) cannot be checked so; the verb says what a value out of range does. Failures of the device itself may
- *   surface in a later call. After a sticky device error the device is lost, and every later call says so
- *   (MM1_STATUS_DEVICE_LOST).
+ *   leaves a text "verb: field and rule" for mm1_get_last_error_message() of that thread. Values in device memory (ids, targets,
+ *   positions, lengths) cannot be checked so on a GPU; the verb says what a value out of range does there, and where it says
+ *   nothing it is undefined behaviour. The CPU checks them like any argument. Failures of the device itself may surface in a
+ *   later call. After a sticky device error the device is lost, and every later call says so (MM1_STATUS_DEVICE_LOST).
  *
  * Threads. Calls on different streams may come from different threads. One stream, and the CPU device as a whole, is
  *   driven by one thread at a time.
@@ -362,8 +362,7 @@ MM1_API int64_t mm1_flash_attention_backward_workspace_bytes(const mm1_flash_att
  * sequence b's query_length tokens the last sees all lengths[b] keys, the one before it one key less, and so on. The new tokens are
  * already in the cache (mm1_key_value_cache_append).
  * Split sizes over keys are constants (partial results go to the workspace and are merged in ascending order), so a sequence's bits
- * depend neither on the others in the batch nor on its own place in it. A query that sees no key gives 0. lengths above max_length are
- * undefined behaviour. */
+ * depend neither on the others in the batch nor on its own place in it. A query that sees no key gives 0. */
 typedef struct mm1_flash_attention_decode_args {
   int64_t struct_size;      /* sizeof(mm1_flash_attention_decode_args). */
   int64_t batch;            /* Sequences. */
@@ -389,7 +388,7 @@ MM1_API int64_t mm1_flash_attention_decode_workspace_bytes(const mm1_flash_atten
 /* mm1_key_value_cache_append: writes new key and value tokens into a KV cache: row sequences[t] * max_length + positions[t] of each
  * cache becomes row t of key or value.
  * Tokens with a negative sequence are padding and skipped. Two tokens must not name the same place. A sequence or position out of
- * range is undefined behaviour on CUDA and an error on the CPU. KV pairs come from one fused projection as a rule: give each its own
+ * range is undefined behaviour on CUDA. KV pairs come from one fused projection as a rule: give each its own
  * address and the fused row stride. */
 typedef struct mm1_key_value_cache_append_args {
   int64_t struct_size;       /* sizeof(mm1_key_value_cache_append_args). */
@@ -698,7 +697,7 @@ typedef struct mm1_rotary_embedding_args {
 MM1_DEFAULT_(mm1_rotary_embedding_args, (void)0)
 MM1_API mm1_status mm1_rotary_embedding(mm1_stream stream, const mm1_rotary_embedding_args* args, void* workspace, int64_t workspace_bytes);
 
-/* mm1_cast: output = x in another dtype, any pair of dtypes (the same one copies).
+/* mm1_cast: output = x in another dtype, any pair of different ones (mm1_copy is the verb for the same).
  * Floating-point results are rounded to nearest, ties to even, overflow to infinity, NaN stays NaN (quiet). Floats to integers
  * truncate towards zero and saturate; NaN gives 0. Integers to a narrower integer saturate. To bool is x != 0 (NaN gives 1); from bool
  * is 0 or 1. */

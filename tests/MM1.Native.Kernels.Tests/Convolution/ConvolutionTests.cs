@@ -26,7 +26,7 @@ public sealed class ConvolutionTests
         new("no output channels", 1, 4, 4, 3, 0, 3, 3, 1, 1),
         new("one channel", 1, 5, 5, 1, 1, 3, 3, 1, 1),
         new("depthwise 3x3", 2, 6, 7, 37, 37, 3, 3, 1, 1, 37),
-        new("depthwise 3x3 large", 3, 24, 24, 64, 64, 3, 3, 1, 1, 64),
+        new("depthwise 3x3 large", 3, 24, 24, 32, 32, 3, 3, 1, 1, 32),
         new("depthwise 3x3 wide rows", 1, 3, 300, 2, 2, 3, 3, 1, 1, 2),
         new("depthwise 3x3 one pixel", 2, 1, 1, 18, 18, 3, 3, 1, 1, 18),
         new("depthwise 3x3 one column", 2, 5, 1, 18, 18, 3, 3, 1, 1, 18),
@@ -180,6 +180,57 @@ public sealed class ConvolutionTests
         }
         Assert.Equal(4, cases.Count);
         Assert.Equal(["test_conv_with_strides_and_asymmetric_padding"], outside);
+    }
+
+    [Fact]
+    public void BrokenRulesAreNamed()
+    {
+        using Device device = TestDevices.Open(TestDevices.Names[0]);
+        IKernels kernels = device.Kernels;
+        var c = new ConvolutionCase("rules", 1, 3, 3, 4, 4, 3, 3, 1, 1);
+        using var rows = DeviceBuffer.From<float>(device, new float[9 * 4], 9, 4);
+        using var weight = DeviceBuffer.From<float>(device, new float[4 * 36], 4, 36);
+        using var integers = new DeviceBuffer(device, 9, 36, DType.Int32);
+        Operand narrow = rows.Operand with { RowStride = 3 };
+        Launch launch = device.Launch(1 << 20);
+        ConvolutionForwardArgs forward = ConvolutionRunner.ForwardArgs(c) with { X = rows, Weight = weight, Output = rows };
+        ConvolutionBackwardDataArgs data = ConvolutionRunner.BackwardDataArgs(c) with { OutputGradient = rows, Weight = weight, InputGradient = rows };
+        ConvolutionBackwardWeightArgs weights = ConvolutionRunner.BackwardWeightArgs(c) with { X = rows, OutputGradient = rows, WeightGradient = weight };
+        void Forward(string rule, ConvolutionForwardArgs args) => EmbeddingTests.Expect("ConvolutionForward: " + rule, () => kernels.ConvolutionForward(launch, args));
+        void Data(string rule, ConvolutionBackwardDataArgs args) => EmbeddingTests.Expect("ConvolutionBackwardData: " + rule, () => kernels.ConvolutionBackwardData(launch, args));
+        void Weights(string rule, ConvolutionBackwardWeightArgs args) => EmbeddingTests.Expect("ConvolutionBackwardWeight: " + rule, () => kernels.ConvolutionBackwardWeight(launch, args));
+        Forward("Batch is -1", forward with { Batch = -1 });
+        Forward("InputHeight is -1", forward with { InputHeight = -1 });
+        Forward("InputWidth is -1", forward with { InputWidth = -1 });
+        Forward("InputChannels is -1", forward with { InputChannels = -1 });
+        Forward("OutputChannels is -1", forward with { OutputChannels = -1 });
+        Forward("Padding is -1", forward with { Padding = -1 });
+        Forward("KernelHeight and KernelWidth must be at least 1", forward with { KernelWidth = 0 });
+        Forward("Stride must be at least 1", forward with { Stride = 0 });
+        Forward("Groups is 2 for 4 input and 4 output channels", forward with { Groups = 2 });
+        Forward("Groups is 0", forward with { Groups = 0 });
+        Forward("OutputHeight is 4; (InputHeight + 2 * Padding - KernelHeight) / Stride + 1 is 3", forward with { OutputHeight = 4 });
+        Forward("OutputWidth is 2; (InputWidth + 2 * Padding - KernelWidth) / Stride + 1 is 3", forward with { OutputWidth = 2 });
+        Forward("X is missing", forward with { X = default });
+        Forward("Weight has dtype Int32", forward with { Weight = integers });
+        Forward("Weight has row stride 4, less than its 36 columns", forward with { Weight = weight.Operand with { RowStride = 4 } });
+        Forward("Bias has dtype Int32", forward with { Bias = integers });
+        Forward("Output has row stride 3", forward with { Output = narrow });
+        Forward("Activation 99 is not known", forward with { Activation = (Activation)99 });
+        EmbeddingTests.Expect("ConvolutionForward: the workspace has 0 bytes", () => kernels.ConvolutionForward(default, forward));
+        Data("Batch is -1", data with { Batch = -1 });
+        Data("OutputHeight is 4", data with { OutputHeight = 4 });
+        Data("OutputGradient is missing", data with { OutputGradient = default });
+        Data("Weight is missing", data with { Weight = default });
+        Data("InputGradient has dtype Int32", data with { InputGradient = integers });
+        EmbeddingTests.Expect("ConvolutionBackwardData: the workspace has 0 bytes", () => kernels.ConvolutionBackwardData(default, data));
+        Weights("Batch is -1", weights with { Batch = -1 });
+        Weights("OutputWidth is 4", weights with { OutputWidth = 4 });
+        Weights("X is missing", weights with { X = default });
+        Weights("OutputGradient has row stride 3", weights with { OutputGradient = narrow });
+        Weights("WeightGradient has dtype Int32", weights with { WeightGradient = integers });
+        Weights("BiasGradient has dtype Int32", weights with { BiasGradient = integers });
+        EmbeddingTests.Expect("ConvolutionBackwardWeight: the workspace has 0 bytes", () => kernels.ConvolutionBackwardWeight(default, weights));
     }
 
     private static ConvolutionCase Find(string name) => All.Single(c => c.Name == name);

@@ -149,6 +149,66 @@ public sealed class EmbeddingTests
         Expect("EmbeddingScatterAdd: the workspace has 0 bytes", () => device.Kernels.EmbeddingScatterAdd(none, scatter));
     }
 
+    [Fact]
+    public void OnnxGathers()
+    {
+        IReadOnlyList<OnnxCase>? cases = OnnxCases.TryRead("gather");
+        if (cases is null)
+        {
+            Assert.Skip(TestData.Missing(OnnxCases.PathOf("gather")));
+            return;
+        }
+        using Device device = TestDevices.Open(TestDevices.Names[0]);
+        var outside = new List<string>();
+        foreach (OnnxCase test in cases)
+        {
+            // Whole rows of a table: not element by element, not along another axis, no ids counted from the end.
+            if (test.Operator != "Gather" || test.Integer("axis", 0) != 0 || test.Input(1)!.Values.Any(id => id < 0))
+            {
+                outside.Add(test.Name);
+                continue;
+            }
+            OnnxTensor table = test.Input(0)!, ids = test.Input(1)!;
+            int rows = (int)table.Shape[0], width = (int)(table.Count / rows), tokens = (int)ids.Count;
+            using var tableBuffer = DeviceBuffer.From<float>(device, table.Floats(), rows, width);
+            using DeviceBuffer idBuffer = Ids(device, ids.Integers(), wide: true);
+            using var output = new DeviceBuffer(device, tokens, width);
+            var args = new EmbeddingGatherArgs { Tokens = tokens, Vocabulary = rows, Width = width, Ids = idBuffer, Table = tableBuffer, Output = output };
+            device.Kernels.EmbeddingGather(default, args);
+            Agreement.CheckBitwise(test.Name, output.Download(), test.Output(0)!.Floats());
+        }
+        Assert.Equal(5, cases.Count);
+        Assert.Equal(["test_gather_1", "test_gather_elements_0", "test_gather_elements_1", "test_gather_negative_indices"], outside);
+    }
+
+    [Fact]
+    public void OnnxScatters()
+    {
+        IReadOnlyList<OnnxCase>? cases = OnnxCases.TryRead("scatter");
+        if (cases is null)
+        {
+            Assert.Skip(TestData.Missing(OnnxCases.PathOf("scatter")));
+            return;
+        }
+        using Device device = TestDevices.Open(TestDevices.Names[0]);
+        int fitting = 0, outside = 0;
+        foreach (OnnxCase test in cases)
+        {
+            OnnxTensor data = test.Input(0)!, indices = test.Input(1)!;
+            // Adding along the only axis of a vector is adding rows of one column; replacing, maximum and minimum are no embedding gradient.
+            if (test.Text("reduction", "none") != "add" || data.Count != data.Shape[^1] || test.Integer("axis", 0) != data.Shape.Length - 1)
+            {
+                outside++;
+                continue;
+            }
+            fitting++;
+            int[] ids = Array.ConvertAll(indices.Integers(), id => id < 0 ? id + (int)data.Count : id);
+            float[] actual = Scatter(device, ids, test.Input(2)!.Floats(), data.Floats(), (int)data.Count, 1, 1, wide: true, pad: 0);
+            Agreement.CheckBitwise(test.Name, actual, test.Output(0)!.Floats());
+        }
+        Assert.Equal((1, 4), (fitting, outside));
+    }
+
     internal static void Expect(string beginning, Action call) =>
         Assert.StartsWith(beginning, Assert.Throws<KernelArgumentException>(call).Message, StringComparison.Ordinal);
 

@@ -66,11 +66,12 @@ internal static class ResamplingReference
         var output = new T[batch * newHeight * newWidth * channels];
         foreach ((int n, int i, int j) in ConvolutionReference.Grid(batch, newHeight, newWidth))
         {
-            foreach ((int y, int z, int c) in ConvolutionReference.Grid(height, width, channels))
+            int target = ((n * newHeight + i) * newWidth + j) * channels;
+            foreach ((int _, int y, int z) in ConvolutionReference.Grid(1, height, width))
             {
                 T weight = vertical[i, y] * horizontal[j, z];
-                if (weight != T.Zero)
-                    output[((n * newHeight + i) * newWidth + j) * channels + c] += weight * x[((n * height + y) * width + z) * channels + c];
+                int source = ((n * height + y) * width + z) * channels;
+                for (int c = 0; c < channels && weight != T.Zero; c++) output[target + c] += weight * x[source + c];
             }
         }
         return output;

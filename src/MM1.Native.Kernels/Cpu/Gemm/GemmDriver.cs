@@ -107,21 +107,15 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             var pass = new Pass(in problem, k, Math.Min(maximumDepth, problem.K - k));
             for (nint row = 0; row < problem.M; row += GemmTile.MaximumBlockRows)
             {
-                int rows = (int)Math.Min(GemmTile.MaximumBlockRows, problem.M - row);
-                PackRows(in problem, in pass, row, rows, block);
+                Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, problem.M - row), endPanel - firstPanel, block);
                 for (nint index = firstPanel; index < endPanel; index++)
                 {
                     nint column = index * width;
-                    int columns = (int)Math.Min(width, problem.N - column);
-                    if (columns == width && !problem.TransposeB && rows <= 2 * GemmTile.Rows<T>())
-                    {
-                        Tiles(in problem, in pass, block, row, rows, problem.B + k * problem.StrideB + column, problem.StrideB, column, columns, tile);
-                    }
+                    var columns = new Panel(column, Math.Min(width, problem.N - column));
+                    if (rows.Count <= 2 * GemmTile.Rows<T>() && !problem.TransposeB && columns.IsWhole)
+                        Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + column, problem.StrideB, tile);
                     else
-                    {
-                        PackColumns(in problem, in pass, column, columns, panel);
-                        Tiles(in problem, in pass, block, row, rows, panel, width, column, columns, tile);
-                    }
+                        Tiles(in problem, in pass, in rows, in columns, columns.Pack(in problem, in pass, panel), columns.Width, tile);
                 }
             }
             k += pass.Depth;
@@ -136,10 +130,10 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         float* block = GemmScratch.Block(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
         nint tiles = (problem.M + height - 1) / height;
         nint firstRow = tiles * worker / threads * height, endRow = Math.Min(problem.M, tiles * (worker + 1) / threads * height);
-        nint maximumDepth = GemmTile.Depth(problem.K);
-        for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += GemmTile.ChunkColumns)
+        nint chunkColumns = GemmTile.ChunkColumns / width * width, maximumDepth = GemmTile.Depth(problem.K);
+        for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += chunkColumns)
         {
-            nint endColumn = Math.Min(problem.N, firstColumn + GemmTile.ChunkColumns);
+            nint endColumn = Math.Min(problem.N, firstColumn + chunkColumns);
             nint panels = (endColumn - firstColumn + width - 1) / width;
             nint k = 0;
             do
@@ -149,22 +143,46 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                 for (nint index = panels * worker / threads; index < panels * (worker + 1) / threads; index++)
                 {
                     nint column = firstColumn + index * width;
-                    PackColumns(in problem, in pass, column, (int)Math.Min(width, problem.N - column), chunk + index * width * pass.Depth);
+                    _ = new Panel(column, Math.Min(width, endColumn - column)).Pack(in problem, in pass, chunk + index * width * pass.Depth);
                 }
                 if (threads > 1) barrier.Wait(); // the chunk is whole
                 for (nint row = firstRow; row < endRow; row += GemmTile.MaximumBlockRows)
                 {
-                    int rows = (int)Math.Min(GemmTile.MaximumBlockRows, endRow - row);
-                    PackRows(in problem, in pass, row, rows, block);
+                    Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, endRow - row), panels, block);
                     for (nint index = 0; index < panels; index++)
                     {
                         nint column = firstColumn + index * width;
-                        Tiles(in problem, in pass, block, row, rows, chunk + index * width * pass.Depth, width, column, (int)Math.Min(width, problem.N - column), tile);
+                        var columns = new Panel(column, Math.Min(width, endColumn - column));
+                        Tiles(in problem, in pass, in rows, in columns, chunk + index * width * pass.Depth, columns.Width, tile);
                     }
                 }
                 k += pass.Depth;
             }
             while (k < problem.K);
+        }
+    }
+
+    /// <summary>Multiplies a block of rows by one panel of columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tiles(ref readonly GemmProblem problem, ref readonly Pass pass, ref readonly Block rows, ref readonly Panel columns, float* panel, nint panelStride, float* tile)
+    {
+        int height = GemmTile.Rows<T>(), registers = columns.Width / T.Count;
+        bool direct = pass.Direct && columns.IsWhole;
+        for (int i = 0; i < rows.Count; i += height)
+        {
+            int count = Math.Min(height, rows.Count - i);
+            float* a = rows.Start + i * rows.TileStep;
+            nint step = rows.Step == 0 ? count : rows.Step;
+            if (direct)
+            {
+                float* sums = problem.Sums + (rows.Row + i) * problem.StrideSums + columns.Column;
+                Microkernels<T>.Multiply(count, registers, pass.Depth, a, rows.RowStep, step, panel, panelStride, sums, problem.StrideSums, pass.Accumulate);
+            }
+            else
+            {
+                Microkernels<T>.Multiply(count, registers, pass.Depth, a, rows.RowStep, step, panel, panelStride, tile, GemmTile.Columns<T>(), false);
+                GemmEpilogue<T>.Finish(in problem, tile, rows.Row + i, columns.Column, count, columns.Count, pass.First, pass.Last);
+            }
         }
     }
 
@@ -190,46 +208,58 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         }
     }
 
-    /// <summary>Multiplies a block of packed rows by one panel of columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tiles(ref readonly GemmProblem problem, ref readonly Pass pass, float* block, nint row, int rows,
-        float* panel, nint panelStride, nint column, int columns, float* tile)
+    /// <summary>Columns of one panel, in whole registers.</summary>
+    private readonly struct Panel(nint column, nint count)
     {
-        int height = GemmTile.Rows<T>();
-        nint depth = pass.Depth;
-        bool direct = pass.Direct && columns == GemmTile.Columns<T>();
-        for (int i = 0; i < rows; i += height)
+        public readonly nint Column = column;
+        public readonly int Count = (int)count;
+        public readonly int Width = ((int)count + T.Count - 1) / T.Count * T.Count;
+
+        public bool IsWhole => Count == Width;
+
+        public float* Pack(ref readonly GemmProblem problem, ref readonly Pass pass, float* panel)
         {
-            int count = Math.Min(height, rows - i);
-            float* a = block + i * depth;
-            if (direct)
+            float* source = problem.TransposeB ? problem.B + Column * problem.StrideB + pass.Begin : problem.B + pass.Begin * problem.StrideB + Column;
+            GemmPacking.Columns<T>(source, problem.StrideB, problem.TransposeB, Count, Width, pass.Depth, panel);
+            return panel;
+        }
+    }
+
+    /// <summary>Some rows of A in one k block, and how the register tiles walk them.</summary>
+    private struct Block
+    {
+        /// <summary>Panels of columns from which on a copy of the rows pays.</summary>
+        private const int WorthCopying = 3;
+
+        public nint Row;
+        public int Count;
+        public float* Start;
+
+        /// <summary>Elements from row to row in a tile; from k to k (0: as many as the tile has rows); and per row from tile to tile.</summary>
+        public nint RowStep, Step, TileStep;
+
+        public static Block Of(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, nint count, nint panels, float* scratch)
+        {
+            var block = new Block { Row = row, Count = (int)count };
+            bool copy = panels >= WorthCopying;
+            if (problem.TransposeA)
             {
-                float* sums = problem.Sums + (row + i) * problem.StrideSums + column;
-                Microkernels<T>.Multiply(count, depth, a, count, panel, panelStride, sums, problem.StrideSums, pass.Accumulate);
+                float* source = problem.A + pass.Begin * problem.StrideA + row;
+                if (copy) GemmPacking.TransposedRows<T>(source, problem.StrideA, block.Count, GemmTile.Rows<T>(), pass.Depth, scratch);
+                block.Start = copy ? scratch : source;
+                block.RowStep = 1;
+                block.Step = copy ? 0 : problem.StrideA;
+                block.TileStep = copy ? pass.Depth : 1;
             }
             else
             {
-                Microkernels<T>.Multiply(count, depth, a, count, panel, panelStride, tile, GemmTile.Columns<T>(), false);
-                GemmEpilogue<T>.Finish(in problem, tile, row + i, column, count, columns, pass.First, pass.Last);
+                float* source = problem.A + row * problem.StrideA + pass.Begin;
+                if (copy) GemmPacking.Rows<T>(source, problem.StrideA, block.Count, pass.Depth, scratch);
+                block.Start = copy ? scratch : source;
+                block.RowStep = block.TileStep = copy ? pass.Depth + GemmPacking.RowPadding : problem.StrideA;
+                block.Step = 1;
             }
+            return block;
         }
-    }
-
-    /// <summary>Panels of the register tile's height; the last holds just the rows that are left.</summary>
-    private static void PackRows(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, int rows, float* block)
-    {
-        int height = GemmTile.Rows<T>();
-        for (int i = 0; i < rows; i += height)
-        {
-            int count = Math.Min(height, rows - i);
-            float* source = problem.TransposeA ? problem.A + pass.Begin * problem.StrideA + row + i : problem.A + (row + i) * problem.StrideA + pass.Begin;
-            GemmPacking.Panel<T>(source, problem.StrideA, problem.TransposeA, count, count, pass.Depth, block + i * pass.Depth);
-        }
-    }
-
-    private static void PackColumns(ref readonly GemmProblem problem, ref readonly Pass pass, nint column, int columns, float* panel)
-    {
-        float* source = problem.TransposeB ? problem.B + column * problem.StrideB + pass.Begin : problem.B + pass.Begin * problem.StrideB + column;
-        GemmPacking.Panel<T>(source, problem.StrideB, !problem.TransposeB, columns, GemmTile.Columns<T>(), pass.Depth, panel);
     }
 }

@@ -4,112 +4,121 @@ using System.Runtime.Intrinsics.X86;
 
 namespace MM1.Native.Kernels.Cpu;
 
-/// <summary>
-/// Copies operands into panels that the register tiles read straight through: <c>panel[k * width + lane]</c>, where a lane
-/// is a row of A or a column of B.
-/// </summary>
+/// <summary>Copies operands to where the register tiles read them straight through.</summary>
 internal static unsafe class GemmPacking
 {
-    /// <summary>Elements that a panel's last stores may reach beyond it.</summary>
-    public const int Slack = 16;
+    /// <summary>Elements between the rows of a copied block of A beyond its depth: rows a power of two apart would share one cache set.</summary>
+    public const int RowPadding = 16;
 
     /// <summary>
-    /// Packs one panel of <paramref name="lanes"/> lanes, at most <paramref name="width"/>; the sums of the lanes that are missing are nobody's.
-    /// May write up to <see cref="Slack"/> elements past <c>depth * width</c>. With <paramref name="lanesAdjacent"/> lanes lie side by side in the source
-    /// and <paramref name="stride"/> is from one k to the next; else k lie side by side and it is from lane to lane.
+    /// Packs columns of B as <c>panel[k * width + column]</c>; the sums of the columns that are missing to <paramref name="width"/> are nobody's.
+    /// <paramref name="stride"/> is from one k to the next, or with <paramref name="transposed"/> from column to column.
     /// </summary>
-    public static void Panel<T>(float* source, nint stride, bool lanesAdjacent, int lanes, int width, nint depth, float* destination) where T : unmanaged, ISimd<T>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Columns<T>(float* source, nint stride, bool transposed, int columns, int width, nint depth, float* panel) where T : unmanaged, ISimd<T>
     {
-        if (lanes < width) new Span<float>(destination, checked((int)(depth * width))).Clear(); // stale denormals are slow to multiply
-        if (lanesAdjacent) Copy<T>(source, stride, lanes, width, depth, destination);
-        else
+        if (columns < width) new Span<float>(panel, checked((int)(depth * width))).Clear(); // stale denormals are slow to multiply
+        if (transposed)
         {
-            for (int lane = 0; lane < lanes; lane += 16)
-                Turn<T>(source + lane * stride, stride, Math.Min(16, lanes - lane), depth, destination + lane, width);
+            for (int column = 0; column < columns; column += 16) Turn<T>(source + column * stride, stride, Math.Min(16, columns - column), depth, panel + column, width);
+            return;
+        }
+        if (columns == 3 * T.Count)
+        {
+            for (nint k = depth; k > 0; k--, source += stride, panel += 3 * T.Count)
+            {
+                T.Store(T.Load(source), panel);
+                T.Store(T.Load(source + T.Count), panel + T.Count);
+                T.Store(T.Load(source + 2 * T.Count), panel + 2 * T.Count);
+            }
+            return;
+        }
+        for (nint k = depth; k > 0; k--, source += stride, panel += width)
+        {
+            int column = 0;
+            for (; column + T.Count <= columns; column += T.Count) T.Store(T.Load(source + column), panel + column);
+            for (; column < columns; column++) panel[column] = source[column];
         }
     }
 
+    /// <summary>Copies rows of A, <paramref name="depth"/> + <see cref="RowPadding"/> apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Copy<T>(float* source, nint stride, int lanes, int width, nint depth, float* destination) where T : unmanaged, ISimd<T>
+    public static void Rows<T>(float* source, nint stride, int rows, nint depth, float* block) where T : unmanaged, ISimd<T>
     {
-        if (lanes == width && width == 2 * T.Count)
+        for (int row = 0; row < rows; row++, source += stride, block += depth + RowPadding)
         {
-            for (nint k = depth; k > 0; k--, source += stride, destination += 2 * T.Count)
-            {
-                T.Store(T.Load(source), destination);
-                T.Store(T.Load(source + T.Count), destination + T.Count);
-            }
-        }
-        else if (lanes == width && width >= T.Count)
-        {
-            // Whole registers, the last one moved back to end with the panel.
-            int last = width - T.Count;
-            for (nint k = depth; k > 0; k--, source += stride, destination += width)
-            {
-                for (int j = 0; j < last; j += T.Count) T.Store(T.Load(source + j), destination + j);
-                T.Store(T.Load(source + last), destination + last);
-            }
-        }
-        else if (lanes == width && width >= 8 && T.Count > 8)
-        {
-            Copy<Simd256>(source, stride, lanes, width, depth, destination);
-        }
-        else
-        {
-            for (nint k = depth; k > 0; k--, source += stride, destination += width)
-            {
-                for (int j = 0; j < lanes; j++) destination[j] = source[j];
-            }
+            nint k = 0;
+            for (; k + T.Count <= depth; k += T.Count) T.Store(T.Load(source + k), block + k);
+            for (; k < depth; k++) block[k] = source[k];
         }
     }
 
-    /// <summary>Transposes up to 16 lanes. Narrow panels are stored in overlapping registers, in ascending k.</summary>
+    /// <summary>Copies rows of a transposed A in tiles of <paramref name="height"/>, the last of those that are left: <c>tile[k * height + row]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Turn<T>(float* source, nint stride, int lanes, nint depth, float* destination, nint width) where T : unmanaged, ISimd<T>
+    public static void TransposedRows<T>(float* source, nint stride, int rows, int height, nint depth, float* block) where T : unmanaged, ISimd<T>
+    {
+        int full = rows / height * height, rest = rows - full;
+        for (nint k = 0; k < depth; k++, source += stride)
+        {
+            float* tile = block + k * height;
+            int row = 0;
+            if (T.Count == 16)
+            {
+                for (; row < full; row += 9, tile += depth * 9)
+                {
+                    Vector256.Load(source + row).Store(tile);
+                    tile[8] = source[row + 8];
+                }
+            }
+            else
+            {
+                for (; row < full; row += height, tile += depth * height)
+                {
+                    for (int i = 0; i < height; i += 4) Vector128.Load(source + row + i).Store(tile + i);
+                }
+            }
+            tile = block + full * depth + k * rest;
+            for (; row < rows; row++) *tile++ = source[row];
+        }
+    }
+
+    /// <summary>Transposes up to 16 columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Turn<T>(float* source, nint stride, int columns, nint depth, float* panel, nint width) where T : unmanaged, ISimd<T>
     {
         nint k = 0;
-        if (T.Count == 16 && Avx512F.IsSupported && lanes > 4)
+        if (T.Count == 16 && Avx512F.IsSupported && columns > 4)
         {
-            nint* rows = stackalloc nint[16];
-            for (int lane = 0; lane < 16; lane++) rows[lane] = Math.Min(lane, lanes - 1) * stride;
-            for (; k + 16 <= depth; k += 16) Turn16(source + k, rows, destination + k * width, width);
+            nint* offsets = stackalloc nint[16];
+            for (int column = 0; column < 16; column++) offsets[column] = Math.Min(column, columns - 1) * stride;
+            for (; k + 16 <= depth; k += 16) Turn16(source + k, offsets, panel + k * width, width);
         }
         if (T.Count >= 4)
         {
             for (; k + 4 <= depth; k += 4)
             {
-                for (int lane = 0; lane < lanes; lane += 4) Turn4(source + lane * stride + k, stride, Math.Min(4, lanes - lane), destination + k * width + lane, width);
+                for (int column = 0; column < columns; column += 4) Turn4(source + column * stride + k, stride, Math.Min(4, columns - column), panel + k * width + column, width);
             }
         }
         for (; k < depth; k++)
         {
-            for (int lane = 0; lane < lanes; lane++) destination[k * width + lane] = source[lane * stride + k];
+            for (int column = 0; column < columns; column++) panel[k * width + column] = source[column * stride + k];
         }
     }
 
+    /// <summary>Up to 4 columns of 4 k; a column that is missing is stored as a copy of one that is there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Turn4(float* source, nint stride, int lanes, float* destination, nint width)
+    private static void Turn4(float* source, nint stride, int columns, float* panel, nint width)
     {
-        Vector128<float> r0 = Vector128.Load(source), r1 = r0, r2 = r0, r3 = r0;
-        if (lanes > 1) r1 = Vector128.Load(source + stride);
-        if (lanes > 2) r2 = Vector128.Load(source + 2 * stride);
-        if (lanes > 3) r3 = Vector128.Load(source + 3 * stride);
-        Vector128<float> a = Low(r0, r2), b = High(r0, r2), c = Low(r1, r3), d = High(r1, r3);
-        Store4(Low(a, c), destination, lanes);
-        Store4(High(a, c), destination + width, lanes);
-        Store4(Low(b, d), destination + 2 * width, lanes);
-        Store4(High(b, d), destination + 3 * width, lanes);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store4(Vector128<float> value, float* destination, int lanes)
-    {
-        if (lanes == 4) value.Store(destination);
-        else if (lanes == 2) value.GetLower().Store(destination);
-        else
-        {
-            for (int lane = 0; lane < lanes; lane++) destination[lane] = value.GetElement(lane);
-        }
+        Vector128<float> c0 = Vector128.Load(source), c1 = c0, c2 = c0, c3 = c0;
+        if (columns > 1) c1 = Vector128.Load(source + stride);
+        if (columns > 2) c2 = Vector128.Load(source + 2 * stride);
+        if (columns > 3) c3 = Vector128.Load(source + 3 * stride);
+        Vector128<float> a = Low(c0, c2), b = High(c0, c2), c = Low(c1, c3), d = High(c1, c3);
+        Low(a, c).Store(panel);
+        High(a, c).Store(panel + width);
+        Low(b, d).Store(panel + 2 * width);
+        High(b, d).Store(panel + 3 * width);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -120,15 +129,15 @@ internal static unsafe class GemmPacking
     private static Vector128<float> High(Vector128<float> left, Vector128<float> right) =>
         Sse.IsSupported ? Sse.UnpackHigh(left, right) : Vector128.Create(left[2], right[2], left[3], right[3]);
 
-    /// <summary>16 rows, found by their offsets, of 16 k become 16 k of 16 lanes.</summary>
+    /// <summary>16 columns, found by their offsets, of 16 k become 16 k of 16 columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Turn16(float* s, nint* rows, float* d, nint width)
+    private static void Turn16(float* s, nint* offsets, float* d, nint width)
     {
-        Vector512<float> r0 = Vector512.Load(s + rows[0]), r1 = Vector512.Load(s + rows[1]), r2 = Vector512.Load(s + rows[2]), r3 = Vector512.Load(s + rows[3]);
-        Vector512<float> r4 = Vector512.Load(s + rows[4]), r5 = Vector512.Load(s + rows[5]), r6 = Vector512.Load(s + rows[6]), r7 = Vector512.Load(s + rows[7]);
-        Vector512<float> r8 = Vector512.Load(s + rows[8]), r9 = Vector512.Load(s + rows[9]), ra = Vector512.Load(s + rows[10]), rb = Vector512.Load(s + rows[11]);
-        Vector512<float> rc = Vector512.Load(s + rows[12]), rd = Vector512.Load(s + rows[13]), re = Vector512.Load(s + rows[14]), rf = Vector512.Load(s + rows[15]);
-        // Pairs of rows, then pairs of pairs: within each 128 bits, 4 k of 4 rows are turned.
+        Vector512<float> r0 = Vector512.Load(s + offsets[0]), r1 = Vector512.Load(s + offsets[1]), r2 = Vector512.Load(s + offsets[2]), r3 = Vector512.Load(s + offsets[3]);
+        Vector512<float> r4 = Vector512.Load(s + offsets[4]), r5 = Vector512.Load(s + offsets[5]), r6 = Vector512.Load(s + offsets[6]), r7 = Vector512.Load(s + offsets[7]);
+        Vector512<float> r8 = Vector512.Load(s + offsets[8]), r9 = Vector512.Load(s + offsets[9]), ra = Vector512.Load(s + offsets[10]), rb = Vector512.Load(s + offsets[11]);
+        Vector512<float> rc = Vector512.Load(s + offsets[12]), rd = Vector512.Load(s + offsets[13]), re = Vector512.Load(s + offsets[14]), rf = Vector512.Load(s + offsets[15]);
+        // Pairs of columns, then pairs of pairs: within each 128 bits, 4 k of 4 columns are turned.
         Vector512<float> t0 = Avx512F.UnpackLow(r0, r1), t1 = Avx512F.UnpackHigh(r0, r1), t2 = Avx512F.UnpackLow(r2, r3), t3 = Avx512F.UnpackHigh(r2, r3);
         Vector512<float> t4 = Avx512F.UnpackLow(r4, r5), t5 = Avx512F.UnpackHigh(r4, r5), t6 = Avx512F.UnpackLow(r6, r7), t7 = Avx512F.UnpackHigh(r6, r7);
         Vector512<float> t8 = Avx512F.UnpackLow(r8, r9), t9 = Avx512F.UnpackHigh(r8, r9), ta = Avx512F.UnpackLow(ra, rb), tb = Avx512F.UnpackHigh(ra, rb);

@@ -6,11 +6,11 @@ namespace MM1.Native.Kernels.Cpu;
 /// </summary>
 internal sealed unsafe class GemmScratch(int threads) : IDisposable
 {
-    private const int MaximumTile = 16 * 32;
-    private const long BlockElements = (long)GemmTile.MaximumDepth * GemmTile.MaximumBlockRows + 64;
-    private const long PanelElements = GemmTile.MaximumDepth * 32 + 64;
+    private const int MaximumTile = 9 * 48 + 16;
+    private const long BlockElements = (long)(GemmTile.MaximumDepth + GemmPacking.RowPadding) * GemmTile.MaximumBlockRows;
+    private const long PanelElements = GemmTile.MaximumDepth * 48 + 64;
     private const long WorkerElements = BlockElements + PanelElements + MaximumTile;
-    private const long ChunkElements = (long)GemmTile.MaximumDepth * GemmTile.ChunkColumns + 64;
+    private const long ChunkElements = (long)GemmTile.MaximumDepth * (GemmTile.ChunkColumns + 48) + 64;
 
     private CpuMemory? _memory;
 

@@ -11,14 +11,17 @@ internal static class GemmTile
     /// <summary>Columns of B that are packed at once for all threads.</summary>
     public const int ChunkColumns = 2048;
 
-    /// <summary>Rows of A that one thread packs at once, at most: with <see cref="MaximumDepth"/> about a half of the L2 cache.</summary>
-    public const int MaximumBlockRows = 252;
+    /// <summary>Rows of A that one thread packs at once, at most: with <see cref="MaximumDepth"/> about a third of the L2 cache. Whole tiles of every width.</summary>
+    public const int MaximumBlockRows = 288;
 
-    /// <summary>Rows of a register tile: with two registers of columns the sums fill the register file (32 registers; 16 below AVX-512).</summary>
-    public static int Rows<T>() where T : unmanaged, ISimd<T> => T.Count == 16 ? 14 : AdvSimd.IsSupported ? 12 : 6;
+    /// <summary>Registers of columns in a register tile.</summary>
+    public const int Registers = 3;
+
+    /// <summary>Rows of a register tile: with three registers of columns the sums fill the register file (32 registers; 16 on x86 below AVX-512).</summary>
+    public static int Rows<T>() where T : unmanaged, ISimd<T> => T.Count == 16 ? 9 : AdvSimd.IsSupported ? 8 : 4;
 
     /// <summary>Columns of a register tile.</summary>
-    public static int Columns<T>() where T : unmanaged, ISimd<T> => 2 * T.Count;
+    public static int Columns<T>() where T : unmanaged, ISimd<T> => Registers * T.Count;
 
     /// <summary>Length of all k blocks but the last, which may be shorter: even blocks, in steps of a transposition.</summary>
     public static nint Depth(nint k)

@@ -1,84 +1,76 @@
 #!/usr/bin/env python3
-"""Writes Microkernels.g.cs, the register tiles of the matrix product: python3 generate_microkernels.py > Microkernels.g.cs
+"""Writes Microkernels{512,256,128}.g.cs, the register tiles of the matrix product. Run it in this folder.
 
-A tile of r rows by two registers keeps its 2 r sums in locals; C# has no loop that the JIT would unroll into registers,
-so the straight lines are written out here, once per number of rows."""
+A tile of r rows by v registers keeps its r v sums in locals. C# has no loop that the JIT would unroll into registers, so the
+straight lines are written out here, once per shape. They name Vector512<float> and so on and are not generic over ISimd: the
+JIT then updates each sum in place (vfmadd231ps), where through a wrapper it adds a move to many."""
 
-ROWS = 14
+REGISTERS = 3
+WIDTHS = {512: 9, 256: 4, 128: 8}  # rows that fill 32 registers, 16 registers, and 32 again on Arm
 
 HEADER = """// Written by generate_microkernels.py; change that instead.
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace MM1.Native.Kernels.Cpu;
 
-/// <summary>
-/// Register tiles: <c>c[i, j] (+)= sum over k of a[k, i] b[k, j]</c> for up to 14 rows i and two registers of columns j.
-/// Each sum is one chain of fused multiply-adds in ascending k, whatever the number of rows.
-/// </summary>
-internal static unsafe class Microkernels<T> where T : unmanaged, ISimd<T>
-{
-    /// <summary>
-    /// Multiplies <paramref name="depth"/> steps. a is k-major: its rows lie side by side, <paramref name="aStride"/> apart
-    /// in k; b likewise by columns. Adds to c with <paramref name="accumulate"/>, else overwrites it.
-    /// </summary>
+/// <summary>Register tiles of {width}-bit vectors; see <see cref="Microkernels{{T}}"/>.</summary>
+internal static unsafe class Microkernels{width}
+{{
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(int rows, nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate)
-    {
-        switch (rows)
-        {"""
+    public static void Multiply(int rows, int registers, nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate)
+    {{
+        switch ({registers} * rows + registers)
+        {{
+"""
+
+LETTERS = "lmr"
 
 
-def kernel(rows):
-    lines = [
-        "",
-        "    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]",
-        f"    private static void Rows{rows}(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate)",
-        "    {",
-        "        T zero = T.Create(0f);",
-    ]
-    lines += [f"        T c{i}l = zero, c{i}r = zero;" for i in range(rows)]
-    lines += [
-        "        for (nint k = depth; k > 0; k--)",
-        "        {",
-        "            T left = T.Load(b), right = T.Load(b + T.Count);",
-    ]
+def name(row, register):
+    return f"c{row}{LETTERS[register]}"
+
+
+def kernel(width, rows, registers):
+    vector, lanes = f"Vector{width}", width // 32
+    columns = range(registers)
+    out = f"""
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Tile{rows}x{registers}(nint depth, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate)
+    {{
+"""
     for i in range(rows):
-        lines += [
-            f"            {'T ' if i == 0 else ''}x = T.Create(a[{i}]);",
-            f"            c{i}l = T.MultiplyAdd(x, left, c{i}l);",
-            f"            c{i}r = T.MultiplyAdd(x, right, c{i}r);",
-        ]
-    lines += ["            a += aStride;", "            b += bStride;", "        }", "        if (accumulate)", "        {"]
+        out += f"        {vector}<float> " + ", ".join(f"{name(i, j)} = default" for j in columns) + ";\n"
+    if rows > 1:
+        out += "        nint " + ", ".join(f"row{i} = {i} * aRow" for i in range(1, rows)) + ";\n"
+    out += "        for (nint k = depth; k > 0; k--)\n        {\n"
+    for j in columns:
+        out += f"            {vector}<float> b{LETTERS[j]} = {vector}.Load(b" + (f" + {lanes * j}" if j else "") + ");\n"
     for i in range(rows):
-        lines += [f"            Add(c + {i} * cStride, c{i}l, c{i}r);"]
-    lines += ["        }", "        else", "        {"]
+        out += f"            {vector + '<float> ' if i == 0 else ''}x = {vector}.Create({f'a[row{i}]' if i else '*a'});\n"
+        for j in columns:
+            out += f"            {name(i, j)} = {vector}.FusedMultiplyAdd(x, b{LETTERS[j]}, {name(i, j)});\n"
+    out += "            a += aStep;\n            b += bStep;\n        }\n        if (accumulate)\n        {\n"
     for i in range(rows):
-        lines += [f"            Set(c + {i} * cStride, c{i}l, c{i}r);"]
-    lines += ["        }", "    }"]
-    return lines
+        for j in columns:
+            at = "c" + (f" + {lanes * j}" if j else "")
+            out += f"            ({vector}.Load({at}) + {name(i, j)}).Store({at});\n"
+        out += "            c += cRow;\n" if i + 1 < rows else ""
+    out += "        }\n        else\n        {\n"
+    for i in range(rows):
+        for j in columns:
+            out += f"            {name(i, j)}.Store(c" + (f" + {lanes * j}" if j else "") + ");\n"
+        out += "            c += cRow;\n" if i + 1 < rows else ""
+    out += "        }\n    }\n"
+    return out
 
 
-out = HEADER.split("\n")
-for i in range(1, ROWS + 1):
-    out += [f"            case {i}: Rows{i}(depth, a, aStride, b, bStride, c, cStride, accumulate); break;"]
-out += ["        }", "    }"]
-out += [
-    "",
-    "    [MethodImpl(MethodImplOptions.AggressiveInlining)]",
-    "    private static void Set(float* c, T left, T right)",
-    "    {",
-    "        T.Store(left, c);",
-    "        T.Store(right, c + T.Count);",
-    "    }",
-    "",
-    "    [MethodImpl(MethodImplOptions.AggressiveInlining)]",
-    "    private static void Add(float* c, T left, T right)",
-    "    {",
-    "        T.Store(T.Load(c) + left, c);",
-    "        T.Store(T.Load(c + T.Count) + right, c + T.Count);",
-    "    }",
-]
-for i in range(1, ROWS + 1):
-    out += kernel(i)
-out += ["}"]
-print("\n".join(out))
+for width, height in WIDTHS.items():
+    shapes = [(rows, registers) for rows in range(1, height + 1) for registers in range(1, REGISTERS + 1)]
+    text = HEADER.format(width=width, registers=REGISTERS)
+    for rows, registers in shapes:
+        text += f"            case {REGISTERS * rows + registers}: Tile{rows}x{registers}(depth, a, aRow, aStep, b, bStep, c, cRow, accumulate); break;\n"
+    text += "        }\n    }\n"
+    text += "".join(kernel(width, rows, registers) for rows, registers in shapes)
+    with open(f"Microkernels{width}.g.cs", "w") as file:
+        file.write(text + "}\n")

@@ -102,10 +102,10 @@ internal readonly struct GeluTanhActivation : IActivation
     public static void ForwardAndDerivative<T>(T x, out T value, out T derivative) where T : unmanaged, ISimd<T>
     {
         T square = x * x;
-        T sigmoid = VectorFunctions.SigmoidOfNumber(x * T.MultiplyAdd(T.Create(Cubic), square, T.Create(Linear)));
+        VectorFunctions.SigmoidAndComplement(x * T.MultiplyAdd(T.Create(Cubic), square, T.Create(Linear)), out T sigmoid, out T complement);
         value = x * sigmoid;
         T slope = T.MultiplyAdd(T.Create(3 * Cubic), square, T.Create(Linear));
-        derivative = T.MultiplyAdd(value * (T.Create(1f) - sigmoid), slope, sigmoid);
+        derivative = T.MultiplyAdd(value * complement, slope, sigmoid);
     }
 }
 
@@ -120,9 +120,9 @@ internal readonly struct QuickGeluActivation : IActivation
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ForwardAndDerivative<T>(T x, out T value, out T derivative) where T : unmanaged, ISimd<T>
     {
-        T sigmoid = VectorFunctions.SigmoidOfNumber(T.Create(Slope) * x);
+        VectorFunctions.SigmoidAndComplement(T.Create(Slope) * x, out T sigmoid, out T complement);
         value = x * sigmoid;
-        derivative = T.MultiplyAdd(value * (T.Create(1f) - sigmoid), T.Create(Slope), sigmoid);
+        derivative = T.MultiplyAdd(value * complement, T.Create(Slope), sigmoid);
     }
 }
 
@@ -135,9 +135,9 @@ internal readonly struct SiluActivation : IActivation
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ForwardAndDerivative<T>(T x, out T value, out T derivative) where T : unmanaged, ISimd<T>
     {
-        T sigmoid = VectorFunctions.SigmoidOfNumber(x);
+        VectorFunctions.SigmoidAndComplement(x, out T sigmoid, out T complement);
         value = x * sigmoid;
-        derivative = T.MultiplyAdd(value, T.Create(1f) - sigmoid, sigmoid);
+        derivative = T.MultiplyAdd(value, complement, sigmoid);
     }
 }
 
@@ -150,8 +150,10 @@ internal readonly struct SigmoidActivation : IActivation
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ForwardAndDerivative<T>(T x, out T value, out T derivative) where T : unmanaged, ISimd<T>
     {
-        value = VectorFunctions.Sigmoid(x);
-        derivative = value * (T.Create(1f) - value);
+        VectorFunctions.SigmoidAndComplement(x, out T sigmoid, out T complement);
+        T isNaN = T.IsNaN(x);
+        value = T.Select(isNaN, x, sigmoid);
+        derivative = T.Select(isNaN, x, sigmoid * complement);
     }
 }
 

@@ -20,6 +20,18 @@ internal static class VectorFunctions
         return one / (one + VectorMath.ExpNonPositive(T.Min(-x, T.Create(89f)))); // e^89 is infinity
     }
 
+    /// <summary>
+    /// <see cref="SigmoidOfNumber"/> and one minus it. For positive x the complement comes from the exponential: the difference
+    /// would keep only what the rounding of the sigmoid left of it.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SigmoidAndComplement<T>(T x, out T sigmoid, out T complement) where T : unmanaged, ISimd<T>
+    {
+        T one = T.Create(1f), e = VectorMath.ExpNonPositive(T.Min(-x, T.Create(89f)));
+        sigmoid = one / (one + e);
+        complement = T.Select(T.GreaterThan(one, e), e * sigmoid, one - sigmoid);
+    }
+
     /// <summary>tanh x, within 3 units in the last place (Cephes tanhf).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Tanh<T>(T x) where T : unmanaged, ISimd<T>
@@ -49,7 +61,7 @@ internal static class VectorFunctions
 
     /// <summary>
     /// Probability that a standard normal variable is below x: (1 + erf(x / sqrt 2)) / 2. The lower tail comes from the
-    /// complement, so that nothing cancels there.
+    /// complement: relative error 5e-6 down to -2.8, absolute error below 4e-9 beyond.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T NormalProbability<T>(T x) where T : unmanaged, ISimd<T>
