@@ -42,8 +42,11 @@ public sealed record AttentionCase(string Name, AttentionShape Shape, bool Packe
         {
             Shape = Shape with
             {
-                QueryOffsets = [0, q1 - q0], KeyOffsets = [0, k1 - k0], Prefixes = Shape.Prefixes is null ? null : [Shape.Prefixes[document]],
-                QueryTokens = q1 - q0, KeyTokens = k1 - k0,
+                QueryOffsets = [0, q1 - q0],
+                KeyOffsets = [0, k1 - k0],
+                Prefixes = Shape.Prefixes is null ? null : [Shape.Prefixes[document]],
+                QueryTokens = q1 - q0,
+                KeyTokens = k1 - k0,
             },
             Query = Query[(q0 * columns)..(q1 * columns)],
             Key = Key[(k0 * keyColumns)..(k1 * keyColumns)],
@@ -127,15 +130,32 @@ public sealed class AttentionOperands : IDisposable
         if (shape.Prefixes is not null) _prefixes = DeviceBuffer.From<int>(device, shape.Prefixes, 1, shape.Prefixes.Length);
         ForwardArgs = new FlashAttentionForwardArgs
         {
-            Mask = shape.Mask, Scale = shape.Scale, Batch = shape.Documents, Heads = shape.Heads, KeyValueHeads = shape.KeyValueHeads, HeadSize = shape.HeadSize,
-            QueryTokens = shape.QueryTokens, KeyTokens = shape.KeyTokens,
-            MaxQueryLength = Longest(shape.QueryOffsets), MaxKeyLength = Longest(shape.KeyOffsets),
-            CuSeqlensQuery = _queryOffsets?.Address ?? 0, CuSeqlensKey = _keyOffsets?.Address ?? 0, PrefixLengths = _prefixes?.Address ?? 0,
-            Query = inputs[0], Key = inputs[1], Value = inputs[2], Output = _output, LogSumExp = _logSumExp,
+            Mask = shape.Mask,
+            Scale = shape.Scale,
+            Batch = shape.Documents,
+            Heads = shape.Heads,
+            KeyValueHeads = shape.KeyValueHeads,
+            HeadSize = shape.HeadSize,
+            QueryTokens = shape.QueryTokens,
+            KeyTokens = shape.KeyTokens,
+            MaxQueryLength = Longest(shape.QueryOffsets),
+            MaxKeyLength = Longest(shape.KeyOffsets),
+            CuSeqlensQuery = _queryOffsets?.Address ?? 0,
+            CuSeqlensKey = _keyOffsets?.Address ?? 0,
+            PrefixLengths = _prefixes?.Address ?? 0,
+            Query = inputs[0],
+            Key = inputs[1],
+            Value = inputs[2],
+            Output = _output,
+            LogSumExp = _logSumExp,
         };
         BackwardArgs = new FlashAttentionBackwardArgs
         {
-            Forward = ForwardArgs, OutputGradient = _outputGradient, QueryGradient = gradients[0], KeyGradient = gradients[1], ValueGradient = gradients[2],
+            Forward = ForwardArgs,
+            OutputGradient = _outputGradient,
+            QueryGradient = gradients[0],
+            KeyGradient = gradients[1],
+            ValueGradient = gradients[2],
         };
     }
 
@@ -155,6 +175,9 @@ public sealed class AttentionOperands : IDisposable
         }
         return Download();
     }
+
+    /// <summary>Whether every output still holds its poison.</summary>
+    public bool Untouched() => _gradients.Append(_output).Append(_logSumExp).All(buffer => buffer.Download().All(float.IsNaN));
 
     private AttentionResults Download()
     {

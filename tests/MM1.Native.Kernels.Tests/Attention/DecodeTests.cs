@@ -72,8 +72,17 @@ public sealed class DecodeTests
         using DeviceBuffer sequences = DeviceBuffer.From<int>(device, [1, -1, 0, 1], 1, 4), positions = DeviceBuffer.From<int>(device, [2, -7, 1, 0], 1, 4);
         device.Kernels.KeyValueCacheAppend(default, new KeyValueCacheAppendArgs
         {
-            Tokens = 4, Batch = 2, MaxLength = 3, KeyValueHeads = 2, HeadSize = 8, Sequences = sequences.Address, Positions = positions.Address,
-            Key = keys, Value = values, KeyCache = keyCache, ValueCache = valueCache,
+            Tokens = 4,
+            Batch = 2,
+            MaxLength = 3,
+            KeyValueHeads = 2,
+            HeadSize = 8,
+            Sequences = sequences.Address,
+            Positions = positions.Address,
+            Key = keys,
+            Value = values,
+            KeyCache = keyCache,
+            ValueCache = valueCache,
         });
         int[] rowOfToken = [5, -1, 1, 3];
         foreach ((DeviceBuffer cache, float[] source) in new[] { (keyCache, key), (valueCache, value) })
@@ -102,8 +111,17 @@ public sealed class DecodeTests
             using DeviceBuffer positions = DeviceBuffer.From<int>(device, Enumerable.Range(position, tokens).ToArray(), 1, tokens);
             device.Kernels.KeyValueCacheAppend(default, new KeyValueCacheAppendArgs
             {
-                Tokens = tokens, Batch = batch, MaxLength = MaxLength, KeyValueHeads = keyValueHeads, HeadSize = headSize,
-                Sequences = sequences.Address, Positions = positions.Address, Key = keys, Value = values, KeyCache = _keys, ValueCache = _values,
+                Tokens = tokens,
+                Batch = batch,
+                MaxLength = MaxLength,
+                KeyValueHeads = keyValueHeads,
+                HeadSize = headSize,
+                Sequences = sequences.Address,
+                Positions = positions.Address,
+                Key = keys,
+                Value = values,
+                KeyCache = _keys,
+                ValueCache = _values,
             });
         }
 
@@ -114,8 +132,18 @@ public sealed class DecodeTests
             using DeviceBuffer lengthBuffer = DeviceBuffer.From<int>(device, lengths, 1, batch);
             var args = new FlashAttentionDecodeArgs
             {
-                Batch = batch, QueryLength = queryLength, Heads = heads, KeyValueHeads = keyValueHeads, HeadSize = headSize, MaxLength = MaxLength,
-                Lengths = lengthBuffer.Address, Query = queries, KeyCache = _keys, ValueCache = _values, Output = output, Scale = scale,
+                Batch = batch,
+                QueryLength = queryLength,
+                Heads = heads,
+                KeyValueHeads = keyValueHeads,
+                HeadSize = headSize,
+                MaxLength = MaxLength,
+                Lengths = lengthBuffer.Address,
+                Query = queries,
+                KeyCache = _keys,
+                ValueCache = _values,
+                Output = output,
+                Scale = scale,
             };
             using var workspace = new DeviceBuffer(device, 1, device.Kernels.FlashAttentionDecodeWorkspaceBytes(args), DType.UInt8);
             device.Kernels.FlashAttentionDecode(new Launch(0, workspace.Address, workspace.Columns), args);

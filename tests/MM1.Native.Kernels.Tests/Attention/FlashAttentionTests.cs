@@ -151,12 +151,10 @@ public sealed class FlashAttentionTests
         using var device = Device.Parse("cpu", new DeviceOptions { Threads = 1, PinThreads = false });
         AttentionCase attention = Of("no log-sum-exp", AttentionMask.Causal, [40], [40]);
         using AttentionOperands with = new(attention, device), without = new(attention, device);
-        without.ForwardArgs.LogSumExp = default;
-        device.Kernels.FlashAttentionForward(device.Launch(device.Kernels.FlashAttentionForwardWorkspaceBytes(without.ForwardArgs)), without.ForwardArgs);
-        AttentionResults expected = with.Run();
+        float[] expected = with.Run().Output;
         without.BackwardArgs.Forward.LogSumExp = with.ForwardArgs.LogSumExp;
-        var actual = new DeviceReader(device, without.ForwardArgs.Output, 40, 64).Read();
-        Agreement.CheckBitwise("Output", actual, expected.Output);
+        without.ForwardArgs.LogSumExp = default;
+        Agreement.CheckBitwise("Output", without.Run().Output, expected);
     }
 
     private static AttentionResults Run(AttentionCase attention, int threads)
@@ -184,15 +182,5 @@ public sealed class FlashAttentionTests
         (T[] queryGradient, T[] keyGradient, T[] valueGradient) =
             AttentionReference.Backward(attention.Shape, query, key, value, output, logSumExp, Samples.As<T>(attention.OutputGradient));
         return new Result<T>(output, logSumExp, queryGradient, keyGradient, valueGradient);
-    }
-
-    private sealed record DeviceReader(Device Device, Operand Operand, int Rows, int Columns)
-    {
-        public float[] Read()
-        {
-            var values = new float[Rows * Columns];
-            Device.CopyToHost(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()), Operand.Data);
-            return values;
-        }
     }
 }

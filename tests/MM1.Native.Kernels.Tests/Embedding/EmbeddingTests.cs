@@ -142,7 +142,7 @@ public sealed class EmbeddingTests
         Expect("EmbeddingGather: Output has row stride 3", () => device.Kernels.EmbeddingGather(launch, gather with { Output = rows.Operand with { RowStride = 3 } }));
         var scatter = new EmbeddingScatterAddArgs { Tokens = 2, Vocabulary = 2, Width = 4, Ids = ids, OutputGradient = rows, TableGradient = rows };
         Expect("EmbeddingScatterAdd: Tokens is -1", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { Tokens = -1 }));
-        Expect("EmbeddingScatterAdd: Tokens must be below 2^31", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { Tokens = 1L << 31 }));
+        Expect("EmbeddingScatterAdd: Tokens and Vocabulary must be below 2^31", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { Tokens = 1L << 31 }));
         Expect("EmbeddingScatterAdd: Ids is missing", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { Ids = default }));
         Expect("EmbeddingScatterAdd: OutputGradient is missing", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { OutputGradient = default }));
         Expect("EmbeddingScatterAdd: TableGradient is missing", () => device.Kernels.EmbeddingScatterAdd(launch, scatter with { TableGradient = default }));

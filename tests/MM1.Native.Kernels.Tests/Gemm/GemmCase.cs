@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MM1.Native.TestSupport;
 
 namespace MM1.Native.Kernels.Tests;
@@ -5,6 +6,9 @@ namespace MM1.Native.Kernels.Tests;
 /// <summary>One product with all of its options; the text form names it in test output.</summary>
 public sealed record GemmCase
 {
+    /// <summary>One reference serves all devices.</summary>
+    private static readonly ConcurrentDictionary<GemmCase, ((double[] Output, double[] PreActivation) Exact, (float[] Output, float[] PreActivation) Straight)> References = new();
+
     public int M { get; init; }
     public int N { get; init; }
     public int K { get; init; }
@@ -75,10 +79,9 @@ public sealed record GemmCase
     public void Check(Device device)
     {
         (float[] output, float[] pre) = Run(device);
-        (double[] expected, double[] expectedPre) = Reference<double>();
-        (float[] straight, float[] straightPre) = Reference<float>();
-        Agreement.Check($"{this} output", output, expected, straight);
-        if (PreActivation && !Gradient) Agreement.Check($"{this} pre-activation", pre, expectedPre, straightPre);
+        var references = References.GetOrAdd(this, @case => (@case.Reference<double>(), @case.Reference<float>()));
+        Agreement.Check($"{this} output", output, references.Exact.Output, references.Straight.Output);
+        if (PreActivation && !Gradient) Agreement.Check($"{this} pre-activation", pre, references.Exact.PreActivation, references.Straight.PreActivation);
     }
 
     private (T[] Output, T[] PreActivation) Reference<T>() where T : System.Numerics.IFloatingPointIeee754<T>

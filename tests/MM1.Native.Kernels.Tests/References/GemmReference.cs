@@ -1,4 +1,5 @@
 using System.Numerics;
+using MM1.Native.Kernels.Tests.References;
 
 namespace MM1.Native.Kernels.Tests;
 
@@ -19,11 +20,11 @@ internal static class GemmReference<T> where T : IFloatingPointIeee754<T>
                 T t = alpha * sum;
                 if (beta != T.Zero) t += beta * old[i * n + j];
                 if (bias is not null) t += bias[j];
-                if (gradient) t *= ActivationReference<T>.Derivative(activation, preActivation![i * n + j]);
+                if (gradient) t *= ElementwiseReference.Derivative(activation, preActivation![i * n + j]);
                 else
                 {
                     if (preActivation is not null) preActivation[i * n + j] = t;
-                    t = ActivationReference<T>.Apply(activation, t);
+                    t = ElementwiseReference.Activate(activation, t);
                 }
                 if (residual is not null) t += residual[i * n + j];
                 output[i * n + j] = t;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
@@ -31,7 +33,7 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
         _workspace = (byte*)workspace;
         _workerBytes = WorkerBytes(problem.HeadSize, problem.MaxKeyLength);
         _parts = parts;
-        _partKeys = AttentionSizes.RoundUp((problem.MaxKeyLength + parts - 1) / parts, AttentionSizes.BlockKeys);
+        _partKeys = AttentionSizes.RoundUp((problem.MaxKeyLength + parts - 1) / parts, AttentionBackwardTile<T>.BlockKeys);
     }
 
     /// <summary>Items of a call.</summary>
@@ -45,6 +47,7 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
         return scratch.Bytes;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(long begin, long end, int worker)
     {
         var scratch = new AttentionScratch(_workspace + worker * _workerBytes);
@@ -64,6 +67,7 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
     }
 
     /// <summary>Keys [firstKey, lastKey) against the query tiles firstTile, firstTile + tileStep, ...</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Item(ref AttentionBackwardTile<T> tile, in Packs packs, long pair, long firstKey, long lastKey, long firstTile, long tileStep, bool keys, bool queries)
     {
         AttentionDocument document = _problem.Document(pair / _problem.KeyValueHeads);
@@ -86,11 +90,11 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
             int seen = Math.Min(document.VisibleKeys(first + rows - 1) - begin, count);
             if (seen <= 0 && !queries) continue;
             Load(ref tile, document, (int)(keyHead * _problem.Group + index / tilesPerHead), first, rows);
-            for (int key = 0; key < seen; key += AttentionSizes.BlockKeys)
+            for (int key = 0; key < seen; key += AttentionBackwardTile<T>.BlockKeys)
             {
                 long at = (long)key * headSize, gradientAt = (long)key * columns;
                 tile.Block(packs.Keys + at, packs.Values + at, keys ? packs.KeyGradients + gradientAt : null, keys ? packs.ValueGradients + gradientAt : null,
-                    begin + key, Math.Min(AttentionSizes.BlockKeys, seen - key), queries);
+                    begin + key, Math.Min(AttentionBackwardTile<T>.BlockKeys, seen - key), queries);
             }
             if (queries) tile.End();
         }
@@ -99,10 +103,11 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
         Write(packs.ValueGradients, columns, 1, _valueGradient + keyRow * _valueGradientStride + keyHead * headSize, _valueGradientStride, count, headSize);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Load(ref AttentionBackwardTile<T> tile, AttentionDocument document, int head, int first, int rows)
     {
         long row = document.FirstQuery + first;
-        int column = head * _problem.HeadSize;
+        int column = head * _problem.HeadSize, lanes = AttentionBackwardTile<T>.Lanes;
         for (int lane = 0; lane < rows; lane++, row++)
         {
             tile.QueryRows[lane] = _problem.Query + row * _problem.QueryStride + column;
@@ -110,10 +115,16 @@ internal unsafe struct AttentionBackward<T> : IRangeJob where T : unmanaged, ISi
             tile.OutputGradientRows[lane] = _outputGradient + row * _outputGradientStride + column;
             tile.QueryGradientRows[lane] = _queryGradient + row * _queryGradientStride + column;
             tile.Limits.Lanes[lane] = document.VisibleKeys(first + lane);
+            if (first + lanes >= document.Queries) continue;
+            // The tile after this one.
+            AttentionLanes.Prefetch(tile.QueryRows[lane] + lanes * _problem.QueryStride, _problem.HeadSize);
+            AttentionLanes.Prefetch(tile.OutputRows[lane] + lanes * _problem.OutputStride, _problem.HeadSize);
+            AttentionLanes.Prefetch(tile.OutputGradientRows[lane] + lanes * _outputGradientStride, _problem.HeadSize);
         }
         tile.Begin(rows, _problem.LogSumExp + head * _problem.LogSumExpStride + document.FirstQuery + first);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Write(float* packed, int columns, float factor, float* rows, long stride, int count, int headSize)
     {
         for (int row = 0; row < count; row++, packed += columns, rows += stride)

@@ -13,6 +13,9 @@ namespace MM1.Native.Kernels.Cpu;
 /// </summary>
 internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
 {
+    /// <summary>Keys of one block. No bits depend on it, only what stays in the first-level cache.</summary>
+    public const int BlockKeys = 64;
+
     private readonly int _headSize, _columns;
     private readonly float _scale;
     private readonly float* _queryLanes, _gradientLanes, _queryRows, _gradientRows, _queryGradient;
@@ -29,7 +32,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
         _headSize = headSize;
         _scale = scale;
         _columns = Columns(headSize);
-        int tile = PaddedHeadSize(headSize) * AttentionSizes.MaximumLanes, block = AttentionSizes.BlockKeys * AttentionSizes.MaximumLanes;
+        int tile = PaddedHeadSize(headSize) * AttentionSizes.MaximumLanes, block = BlockKeys * AttentionSizes.MaximumLanes;
         _queryLanes = scratch.Floats(tile);
         _gradientLanes = scratch.Floats(tile);
         _queryRows = scratch.Floats(tile);
@@ -59,6 +62,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     public static int PaddedHeadSize(int headSize) => AttentionSizes.RoundUp(headSize, 16);
 
     /// <summary>Takes the first <paramref name="lanes"/> rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Begin(int lanes, float* logSumExp)
     {
         Limits.Close(lanes, T.Count);
@@ -129,6 +133,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     public readonly void End() => AttentionLanes.Scatter(_queryGradient, Lanes, _factor, QueryGradientRows, Limits.Vectors * T.Count, _headSize);
 
     /// <summary>products[key, lane] = rows[key] . lanes[lane], for the vectors that see the key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Products(float* rows, float* laneTile, float* products, int firstKey, int keys, int from)
     {
         int w = T.Count, lanes = Lanes;
@@ -141,6 +146,7 @@ internal unsafe struct AttentionBackwardTile<T> where T : unmanaged, ISimd<T>
     }
 
     /// <summary>gradient[key] += the sum over lanes of weights[key, lane] * rows[lane].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Accumulate(float* weights, float* rows, float* gradient, int firstKey, int keys, int from)
     {
         int w = T.Count, lanes = Lanes, columns = _columns;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
@@ -18,6 +20,7 @@ internal unsafe struct AttentionDecode<T>(in FlashAttentionDecodeArgs args, nint
         return scratch.Bytes;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(long begin, long end, int worker)
     {
         int headSize = (int)_args.HeadSize, lanes = AttentionForwardTile<T>.Lanes, blockKeys = AttentionSizes.BlockKeys;

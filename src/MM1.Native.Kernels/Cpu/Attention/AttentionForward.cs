@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
@@ -19,6 +21,7 @@ internal unsafe struct AttentionForward<T>(in AttentionProblem problem, nint wor
         return scratch.Bytes;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(long begin, long end, int worker)
     {
         var scratch = new AttentionScratch(_workspace + worker * _workerBytes);
@@ -38,6 +41,7 @@ internal unsafe struct AttentionForward<T>(in AttentionProblem problem, nint wor
         values = scratch.Floats(size);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Item(ref AttentionForwardTile<T> tile, float* keys, float* values, long documentIndex, int keyHead, long part)
     {
         AttentionDocument document = _problem.Document(documentIndex);
@@ -57,6 +61,8 @@ internal unsafe struct AttentionForward<T>(in AttentionProblem problem, nint wor
                 tile.QueryRows[lane] = _problem.Query + (row + lane) * _problem.QueryStride + head * headSize;
                 tile.OutputRows[lane] = _problem.Output + (row + lane) * _problem.OutputStride + head * headSize;
                 tile.Limits.Lanes[lane] = document.VisibleKeys(first + lane);
+                // The tile after this one.
+                if (first + _parts * lanes < document.Queries) AttentionLanes.Prefetch(tile.QueryRows[lane] + _parts * lanes * _problem.QueryStride, headSize);
             }
             tile.Begin(rows);
             int most = tile.Limits.Most;

@@ -93,6 +93,7 @@ internal unsafe struct AttentionForwardTile<T> where T : unmanaged, ISimd<T>
     }
 
     /// <summary>Writes the output rows and, unless null, the log-sum-exp of consecutive rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void End(int lanes, float* logSumExp)
     {
         for (int lane = 0; lane < Limits.Vectors * T.Count; lane += T.Count)

@@ -20,6 +20,7 @@ internal static unsafe class AttentionProduct
     public const int MaximumVectors = 3;
 
     /// <summary>The product over any number of vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void MultiplyColumns<T>(float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, nint depth, int vectors, bool accumulate)
         where T : unmanaged, ISimd<T>
     {
@@ -34,6 +35,7 @@ internal static unsafe class AttentionProduct
     }
 
     /// <summary>The product over 1 to <see cref="MaximumVectors"/> vectors, depth at least 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Multiply<T>(float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, nint depth, int vectors, bool accumulate)
         where T : unmanaged, ISimd<T>
     {

@@ -3,7 +3,7 @@ namespace MM1.Native.Kernels.Cpu;
 /// <summary>Means over bins that cover the image, overlapping where the sizes do not divide.</summary>
 internal static unsafe class AdaptiveAveragePool
 {
-    // An item is so many channels of one pixel: also one image pooled to one pixel keeps all threads busy.
+    // A forward item is so many channels of one pixel: also one image pooled to one pixel keeps all threads busy.
     private const long ChannelBlock = 64;
 
     public static void Check(long batch, long inputHeight, long inputWidth, long outputHeight, long outputWidth, long channels, string verb)
@@ -59,10 +59,9 @@ internal static unsafe class AdaptiveAveragePool
 
     private static void Backward<T>(WorkerPool pool, in AdaptiveAveragePoolBackwardArgs args) where T : unmanaged, ISimd<T>
     {
-        long blocks = (args.Channels + ChannelBlock - 1) / ChannelBlock;
-        var job = new BackwardJob<T> { Args = args, Blocks = blocks };
+        var job = new BackwardJob<T> { Args = args };
         long bins = (args.OutputHeight / args.InputHeight + 1) * (args.OutputWidth / args.InputWidth + 1);
-        pool.For(args.Batch * args.InputHeight * args.InputWidth * blocks, ChannelMath.Grain(bins * Math.Min(args.Channels, ChannelBlock)), ref job);
+        pool.For(args.Batch * args.InputHeight * args.InputWidth, ChannelMath.Grain(bins * args.Channels), ref job);
     }
 
     private struct ForwardJob<T> : IRangeJob where T : unmanaged, ISimd<T>
@@ -128,17 +127,15 @@ internal static unsafe class AdaptiveAveragePool
     private struct BackwardJob<T> : IRangeJob where T : unmanaged, ISimd<T>
     {
         public AdaptiveAveragePoolBackwardArgs Args;
-        public long Blocks;
 
         public readonly void Run(long begin, long end, int worker)
         {
             long pixels = Args.InputHeight * Args.InputWidth;
-            for (long item = begin; item < end; item++)
+            for (long pixel = begin; pixel < end; pixel++)
             {
-                long pixel = item / Blocks, channel = (item - pixel * Blocks) * ChannelBlock, count = Math.Min(ChannelBlock, Args.Channels - channel);
                 long image = pixel / pixels, inside = pixel - image * pixels, y = inside / Args.InputWidth, x = inside - y * Args.InputWidth;
-                float* gradient = (float*)Args.InputGradient.Data + pixel * Args.InputGradient.RowStride + channel;
-                ChannelMath.Scale<T>(Args.Beta, gradient, count);
+                float* gradient = (float*)Args.InputGradient.Data + pixel * Args.InputGradient.RowStride;
+                ChannelMath.Scale<T>(Args.Beta, gradient, Args.Channels);
                 // Bins hold pixels as pixels lie in bins: the same formula with the sides exchanged.
                 Bin(y, Args.OutputHeight, Args.InputHeight, out long top, out long bottom);
                 Bin(x, Args.OutputWidth, Args.InputWidth, out long left, out long right);
@@ -149,8 +146,8 @@ internal static unsafe class AdaptiveAveragePool
                     {
                         Bin(binX, Args.InputWidth, Args.OutputWidth, out long firstX, out long endX);
                         long row = (image * Args.OutputHeight + binY) * Args.OutputWidth + binX;
-                        float* source = (float*)Args.OutputGradient.Data + row * Args.OutputGradient.RowStride + channel;
-                        ChannelMath.MultiplyAdd<T>(1f / ((endY - firstY) * (endX - firstX)), source, gradient, count);
+                        float* source = (float*)Args.OutputGradient.Data + row * Args.OutputGradient.RowStride;
+                        ChannelMath.MultiplyAdd<T>(1f / ((endY - firstY) * (endX - firstX)), source, gradient, Args.Channels);
                     }
                 }
             }

@@ -5,11 +5,11 @@ namespace MM1.Native.Kernels.Cpu;
 /// <summary>Rows of floats: the channels of a pixel, the columns of a token.</summary>
 internal static unsafe class ChannelMath
 {
-    /// <summary>Multiplications and additions that one thread does in about the time that waking another takes.</summary>
-    public const long GrainOperations = 1 << 16;
+    // Floats that one thread reads and writes in about the time that waking another takes.
+    private const long GrainFloats = 1 << 16;
 
-    /// <summary>Items of this many operations each that are worth a thread.</summary>
-    public static long Grain(long operationsPerItem) => 1 + GrainOperations / Math.Max(operationsPerItem, 1);
+    /// <summary>Items that are worth a thread, when each reads or writes this many floats.</summary>
+    public static long Grain(long floatsPerItem) => 1 + GrainFloats / Math.Max(floatsPerItem, 1);
 
     public static void Copy(float* source, float* destination, long count) => NativeMemory.Copy(source, destination, (nuint)count * sizeof(float));
 

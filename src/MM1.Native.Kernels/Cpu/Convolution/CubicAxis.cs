@@ -13,17 +13,8 @@ internal readonly struct CubicAxis(long input, long output, bool antialias)
     /// <summary>The filter of one new position.</summary>
     public CubicFilter At(long index)
     {
-        double center = _scale * (index + 0.5);
-        if (!antialias)
-        {
-            long first = (long)Math.Floor(center - 0.5) - 1;
-            return new CubicFilter(first, first + 4, center, 1, 1, -0.75);
-        }
-        long begin = Math.Max((long)(center - _support + 0.5), 0), end = Math.Min((long)(center + _support + 0.5), input);
-        var filter = new CubicFilter(begin, end, center, 2 / _support, 1, -0.5);
-        double total = 0;
-        for (long tap = begin; tap < end; tap++) total += filter.Weight(tap);
-        return new CubicFilter(begin, end, center, 2 / _support, 1 / total, -0.5);
+        CubicFilter filter = BeforeNormalization(index);
+        return antialias ? filter.DividedBy(filter.Total()) : filter;
     }
 
     /// <summary>The sample that a tap reads.</summary>
@@ -32,7 +23,7 @@ internal readonly struct CubicAxis(long input, long output, bool antialias)
     /// <summary>New positions [first, end) that may read sample <paramref name="index"/>; some at the ends may not.</summary>
     public void Readers(long index, out long first, out long end)
     {
-        double reach = _support + 2;
+        double reach = _support + 1;
         first = Math.Clamp((long)Math.Floor((index + 0.5 - reach) / _scale - 0.5), 0, output);
         end = Math.Clamp((long)Math.Ceiling((index + 0.5 + reach) / _scale - 0.5) + 1, 0, output);
     }
@@ -40,13 +31,20 @@ internal readonly struct CubicAxis(long input, long output, bool antialias)
     /// <summary>The weight of sample <paramref name="index"/> in new position <paramref name="reader"/>, repeats at the border included.</summary>
     public double Coefficient(long reader, long index)
     {
-        CubicFilter filter = At(reader);
+        CubicFilter filter = BeforeNormalization(reader);
+        long begin = index == 0 ? filter.First : Math.Max(filter.First, index), end = index == input - 1 ? filter.End : Math.Min(filter.End, index + 1);
         double sum = 0;
-        for (long tap = filter.First; tap < filter.End; tap++)
-        {
-            if (Clamp(tap) == index) sum += filter.Weight(tap);
-        }
-        return sum;
+        for (long tap = begin; tap < end; tap++) sum += filter.Weight(tap);
+        return antialias && sum != 0 ? sum / filter.Total() : sum;
+    }
+
+    private CubicFilter BeforeNormalization(long index)
+    {
+        double center = _scale * (index + 0.5);
+        if (antialias)
+            return new CubicFilter(Math.Max((long)(center - _support + 0.5), 0), Math.Min((long)(center + _support + 0.5), input), center, 2 / _support, 1, -0.5);
+        long first = (long)Math.Floor(center - 0.5) - 1;
+        return new CubicFilter(first, first + 4, center, 1, 1, -0.75);
     }
 }
 
@@ -55,6 +53,15 @@ internal readonly struct CubicFilter(long first, long end, double center, double
 {
     public readonly long First = first;
     public readonly long End = end;
+
+    public double Total()
+    {
+        double total = 0;
+        for (long tap = First; tap < End; tap++) total += Weight(tap);
+        return total;
+    }
+
+    public CubicFilter DividedBy(double divisor) => new(First, End, center, narrowing, factor / divisor, a);
 
     /// <summary>Keys' piecewise cubic (1981) at the tap's distance from the centre.</summary>
     public double Weight(long tap)

@@ -102,7 +102,7 @@ internal static unsafe class Depthwise
         pool.For(shape.Batch * shape.InputHeight, RowGrain(shape, shape.InputWidth), ref job);
     }
 
-    private static long RowGrain(in ConvolutionShape shape, long width) => ChannelMath.Grain(shape.Taps * shape.InputChannels * width);
+    private static long RowGrain(in ConvolutionShape shape, long width) => ChannelMath.Grain(shape.Taps * shape.InputChannels * width / 4);
 
     private struct ForwardVisitor : IActivationVisitor
     {

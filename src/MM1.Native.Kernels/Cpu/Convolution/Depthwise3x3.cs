@@ -29,6 +29,8 @@ internal unsafe struct Depthwise3x3Job<T, TEpilogue> : IRangeJob
             long c = 0;
             for (; c + T.Count <= Filter.Channels; c += T.Count)
                 Walk<T>(top + c, topStep, middle + c, bottom + c, bottomStep, destination + c, c);
+            for (; T.Count > Simd128.Count && c + Simd128.Count <= Filter.Channels; c += Simd128.Count)
+                Walk<Simd128>(top + c, topStep, middle + c, bottom + c, bottomStep, destination + c, c);
             for (; c < Filter.Channels; c++)
                 Walk<SimdScalar>(top + c, topStep, middle + c, bottom + c, bottomStep, destination + c, c);
         }

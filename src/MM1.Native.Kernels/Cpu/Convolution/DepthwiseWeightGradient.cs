@@ -48,7 +48,7 @@ internal static unsafe class DepthwiseWeightGradient
             Zeros = zeros,
         };
         long rows = Math.Min(BlockRows(shape), shape.OutputHeight);
-        pool.For(blocks * channelBlocks, ChannelMath.Grain(shape.Taps * rows * shape.OutputWidth * Math.Min(shape.InputChannels, ChannelBlock)), ref job);
+        pool.For(blocks * channelBlocks, ChannelMath.Grain(shape.Taps * rows * shape.OutputWidth / 4 * Math.Min(shape.InputChannels, ChannelBlock)), ref job);
         var reduce = new ReduceJob<T>
         {
             Taps = shape.Taps,
@@ -89,6 +89,7 @@ internal static unsafe class DepthwiseWeightGradient
                 if (Shape.IsSame3x3)
                 {
                     for (; c + T.Count <= last; c += T.Count) Same3x3<T>(image, top, bottom, sums + c, c);
+                    for (; T.Count > Simd128.Count && c + Simd128.Count <= last; c += Simd128.Count) Same3x3<Simd128>(image, top, bottom, sums + c, c);
                     for (; c < last; c++) Same3x3<SimdScalar>(image, top, bottom, sums + c, c);
                 }
                 else

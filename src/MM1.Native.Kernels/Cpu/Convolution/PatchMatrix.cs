@@ -149,21 +149,26 @@ internal static unsafe class PatchMatrix
             {
                 long image = row / Shape.InputHeight, inputY = row - image * Shape.InputHeight;
                 Shape.OutputRange(inputY, Shape.OutputHeight, Shape.KernelHeight, out long top, out long bottom);
-                for (long inputX = 0; inputX < Shape.InputWidth; inputX++)
+                for (long y = top; y < bottom; y++)
                 {
-                    Shape.OutputRange(inputX, Shape.OutputWidth, Shape.KernelWidth, out long left, out long right);
-                    float* gradient = Gradient + (row * Shape.InputWidth + inputX) * Stride;
-                    for (long y = top; y < bottom; y++)
-                    {
-                        long tapY = inputY + Shape.Padding - y * Shape.Stride;
-                        long pixel = (image * Shape.OutputHeight + y) * Shape.OutputWidth;
-                        for (long x = Math.Max(left, First - pixel); x < Math.Min(right, End - pixel); x++)
-                        {
-                            long tap = tapY * Shape.KernelWidth + inputX + Shape.Padding - x * Shape.Stride;
-                            ChannelMath.Add<T>(Patches + (pixel + x - First) * Shape.PatchLength + tap * Shape.InputChannels, gradient, Shape.InputChannels);
-                        }
-                    }
+                    long pixel = (image * Shape.OutputHeight + y) * Shape.OutputWidth, tapY = inputY + Shape.Padding - y * Shape.Stride;
+                    long left = Math.Max(0, First - pixel), right = Math.Min(Shape.OutputWidth, End - pixel);
+                    float* patch = Patches + (pixel + left - First) * Shape.PatchLength + tapY * Shape.KernelWidth * Shape.InputChannels;
+                    for (long x = left; x < right; x++, patch += Shape.PatchLength)
+                        Add(patch, x, Gradient + (row * Shape.InputWidth + x * Shape.Stride - Shape.Padding) * Stride);
                 }
+            }
+        }
+
+        /// <summary>Adds one kernel row of output column x to the input pixels from <paramref name="gradient"/> on.</summary>
+        private readonly void Add(float* patch, long x, float* gradient)
+        {
+            long channels = Shape.InputChannels;
+            Shape.TapRange(x, Shape.InputWidth, Shape.KernelWidth, out long left, out long right);
+            if (Stride == channels) ChannelMath.Add<T>(patch + left * channels, gradient + left * channels, (right - left) * channels);
+            else
+            {
+                for (long tap = left; tap < right; tap++) ChannelMath.Add<T>(patch + tap * channels, gradient + tap * Stride, channels);
             }
         }
     }

@@ -20,7 +20,7 @@ internal sealed partial class CpuKernels
         Check.Extent(args.Tokens, verb, nameof(args.Tokens));
         Check.Extent(args.Vocabulary, verb, nameof(args.Vocabulary));
         Check.Extent(args.Width, verb, nameof(args.Width));
-        Check.That(args.Tokens <= int.MaxValue, verb, "Tokens must be below 2^31 on this device.");
+        Check.That(args.Tokens <= int.MaxValue && args.Vocabulary <= int.MaxValue, verb, "Tokens and Vocabulary must be below 2^31 on this device.");
         Check.Operand(args.OutputGradient, args.Tokens, args.Width, DType.Float32, verb, nameof(args.OutputGradient));
         Check.Operand(args.TableGradient, args.Vocabulary, args.Width, DType.Float32, verb, nameof(args.TableGradient));
         TokenIds.Check(args.Ids, args.Tokens, args.Vocabulary, verb);

@@ -9,35 +9,55 @@ namespace MM1.Native.Kernels.Cpu;
 /// </summary>
 internal static unsafe class EmbeddingScatter
 {
-    /// <summary>Offsets (one more than rows, and one to fill through) and the tokens in the order of their ids.</summary>
-    public static long WorkspaceBytes(in EmbeddingScatterAddArgs args) => (args.Vocabulary + 2 + args.Tokens) * sizeof(int);
+    /// <summary>Offsets (one more than rows, and one to fill through), the tokens in the order of their ids, and the ids that occur.</summary>
+    public static long WorkspaceBytes(in EmbeddingScatterAddArgs args) => (args.Vocabulary + 2 + 2 * args.Tokens + 1) * sizeof(int);
 
     public static void Run(WorkerPool pool, in Launch launch, in EmbeddingScatterAddArgs args)
     {
         if (args.Vocabulary == 0 || args.Width == 0) return;
         int* offsets = (int*)launch.Workspace, order = offsets + args.Vocabulary + 2;
-        if (args.Ids.DType == DType.Int64) Sort((long*)args.Ids.Data, args.Tokens, args.Vocabulary, offsets, order);
-        else Sort((int*)args.Ids.Data, args.Tokens, args.Vocabulary, offsets, order);
+        int* named = order + args.Tokens;
+        long count = args.Ids.DType == DType.Int64
+            ? Sort((long*)args.Ids.Data, args.Tokens, args.Vocabulary, offsets, order, named)
+            : Sort((int*)args.Ids.Data, args.Tokens, args.Vocabulary, offsets, order, named);
+        // With Beta 1 a row that no token names stays as it is.
+        if (args.Beta != 1)
+        {
+            named = null;
+            count = args.Vocabulary;
+        }
         switch (SimdWidth.Bits)
         {
-            case 512: Sum<Simd512>(pool, args, offsets, order); break;
-            case 256: Sum<Simd256>(pool, args, offsets, order); break;
-            case 128: Sum<Simd128>(pool, args, offsets, order); break;
-            default: Sum<SimdScalar>(pool, args, offsets, order); break;
+            case 512: Sum<Simd512>(pool, args, offsets, order, named, count); break;
+            case 256: Sum<Simd256>(pool, args, offsets, order, named, count); break;
+            case 128: Sum<Simd128>(pool, args, offsets, order, named, count); break;
+            default: Sum<SimdScalar>(pool, args, offsets, order, named, count); break;
         }
     }
 
-    /// <summary>Afterwards the tokens of id are order[offsets[id]] .. order[offsets[id + 1] - 1], ascending.</summary>
-    private static void Sort<TId>(TId* ids, long tokens, long vocabulary, int* offsets, int* order) where TId : unmanaged, IBinaryInteger<TId>
+    /// <summary>
+    /// Afterwards the tokens of id are order[offsets[id]] .. order[offsets[id + 1] - 1], ascending, and <paramref name="named"/>
+    /// lists the ids that occur; returns how many.
+    /// </summary>
+    private static long Sort<TId>(TId* ids, long tokens, long vocabulary, int* offsets, int* order, int* named) where TId : unmanaged, IBinaryInteger<TId>
     {
         // Counted two places up: the prefix sum leaves each id's begin one place up, and filling moves it to the id's end.
         NativeMemory.Clear(offsets, (nuint)(vocabulary + 2) * sizeof(int));
         for (long token = 0; token < tokens; token++) offsets[long.CreateTruncating(ids[token]) + 2]++;
-        for (long id = 2; id < vocabulary + 2; id++) offsets[id] += offsets[id - 1];
+        long count = 0;
+        int sum = 0;
+        for (long id = 0; id < vocabulary; id++)
+        {
+            int occurrences = offsets[id + 2];
+            named[count] = (int)id; // kept if it occurs; the list has a place to spare
+            count += occurrences != 0 ? 1 : 0;
+            offsets[id + 2] = sum += occurrences;
+        }
         for (int token = 0; token < tokens; token++) order[offsets[long.CreateTruncating(ids[token]) + 1]++] = token;
+        return count;
     }
 
-    private static void Sum<T>(WorkerPool pool, in EmbeddingScatterAddArgs args, int* offsets, int* order) where T : unmanaged, ISimd<T>
+    private static void Sum<T>(WorkerPool pool, in EmbeddingScatterAddArgs args, int* offsets, int* order, int* named, long rows) where T : unmanaged, ISimd<T>
     {
         var job = new SumJob<T>
         {
@@ -47,27 +67,30 @@ internal static unsafe class EmbeddingScatter
             Table = (float*)args.TableGradient.Data,
             GradientStride = args.OutputGradient.RowStride,
             TableStride = args.TableGradient.RowStride,
-            Rows = args.Vocabulary,
+            Named = named,
+            Rows = rows,
             Width = args.Width,
             Beta = args.Beta,
         };
-        // Column block by column block over all rows: the blocks of an id that most tokens share go to different threads.
-        long blocks = (args.Width + SumJob<T>.ColumnBlock - 1) / SumJob<T>.ColumnBlock;
-        long work = args.Tokens * args.Width + (args.Beta == 1 ? 0 : args.Vocabulary * args.Width) + args.Vocabulary;
-        long items = blocks * args.Vocabulary;
-        pool.For(items, work < 1 << 15 ? items : 1 + (1 << 13) / SumJob<T>.ColumnBlock, ref job);
+        // Column block by column block over all rows: the blocks of an id that most tokens share go to different threads. Sums of
+        // columns are independent, so the cut may follow the number of threads.
+        long share = (args.Width + pool.Threads - 1) / pool.Threads;
+        job.ColumnBlock = Math.Max((share + 63) & -64, 64);
+        long blocks = (args.Width + job.ColumnBlock - 1) / job.ColumnBlock, items = blocks * rows;
+        long work = (args.Tokens + (args.Beta == 1 ? 0 : rows)) * args.Width;
+        pool.For(items, work < 1 << 15 ? items : ChannelMath.Grain(work / Math.Max(items, 1)), ref job);
     }
 
     private struct SumJob<T> : IRangeJob where T : unmanaged, ISimd<T>
     {
-        public const int ColumnBlock = 64;
-
         public int* Offsets;
         public int* Order;
         public float* Gradient;
         public float* Table;
         public long GradientStride;
         public long TableStride;
+        public int* Named;
+        public long ColumnBlock;
         public long Rows;
         public long Width;
         public float Beta;
@@ -76,11 +99,12 @@ internal static unsafe class EmbeddingScatter
         {
             while (begin < end)
             {
-                long block = begin / Rows, row = begin - block * Rows, count = Math.Min(end - begin, Rows - row);
+                long block = begin / Rows, item = begin - block * Rows, count = Math.Min(end - begin, Rows - item);
                 long column = block * ColumnBlock, columns = Math.Min(ColumnBlock, Width - column);
                 begin += count;
-                for (; count > 0; count--, row++)
+                for (; count > 0; count--, item++)
                 {
+                    long row = Named == null ? item : Named[item];
                     int first = Offsets[row], last = Offsets[row + 1];
                     float* table = Table + row * TableStride + column;
                     if (first != last) Tokens(first, last, Gradient + column, table, columns);

@@ -16,17 +16,20 @@ internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
             Add(in problem, tile, row, column, rows, columns, first);
             return;
         }
-        switch (problem.Activation)
-        {
-            case Activation.Relu: Finish<ReluFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.Gelu: Finish<GeluFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.GeluTanh: Finish<GeluTanhFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.QuickGelu: Finish<QuickGeluFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.Silu: Finish<SiluFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.Sigmoid: Finish<SigmoidFunction>(in problem, tile, row, column, rows, columns, first); break;
-            case Activation.Tanh: Finish<TanhFunction>(in problem, tile, row, column, rows, columns, first); break;
-            default: Finish<IdentityFunction>(in problem, tile, row, column, rows, columns, first); break;
-        }
+        var finish = new FinishVisitor(in problem, tile, row, column, rows, columns, first);
+        Activations.Dispatch(problem.Activation, ref finish);
+    }
+
+    private readonly ref struct FinishVisitor(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first) : IActivationVisitor
+    {
+        private readonly ref readonly GemmProblem _problem = ref problem;
+        private readonly float* _tile = tile;
+        private readonly nint _row = row, _column = column;
+        private readonly int _rows = rows, _columns = columns;
+        private readonly bool _first = first;
+
+        public void Visit<TActivation>() where TActivation : struct, IActivation =>
+            Finish<TActivation>(in _problem, _tile, _row, _column, _rows, _columns, _first);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -42,15 +45,15 @@ internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Finish<TFunction>(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first)
-        where TFunction : struct, IActivationFunction
+    private static void Finish<TActivation>(ref readonly GemmProblem problem, float* tile, nint row, nint column, int rows, int columns, bool first)
+        where TActivation : struct, IActivation
     {
         var operands = new Row(in problem, tile, row, column);
         for (int i = 0; i < rows; i++, operands.Next(in problem))
         {
             int j = 0;
-            for (; j + T.Count <= columns; j += T.Count) Element<T, TFunction>(in problem, in operands, j, first);
-            for (; j < columns; j++) Element<SimdScalar, TFunction>(in problem, in operands, j, first);
+            for (; j + T.Count <= columns; j += T.Count) Element<T, TActivation>(in problem, in operands, j, first);
+            for (; j < columns; j++) Element<SimdScalar, TActivation>(in problem, in operands, j, first);
         }
     }
 
@@ -64,19 +67,23 @@ internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Element<TLanes, TFunction>(ref readonly GemmProblem problem, ref readonly Row operands, int j, bool first)
-        where TLanes : unmanaged, ISimd<TLanes> where TFunction : struct, IActivationFunction
+    private static void Element<TLanes, TActivation>(ref readonly GemmProblem problem, ref readonly Row operands, int j, bool first)
+        where TLanes : unmanaged, ISimd<TLanes> where TActivation : struct, IActivation
     {
         TLanes t = Sum<TLanes>(in problem, in operands, j, first);
         if (operands.Bias != null) t += TLanes.Load(operands.Bias + j);
         if (problem.ActivationGradient)
         {
-            if (operands.PreActivation != null) t *= TFunction.Derivative(TLanes.Load(operands.PreActivation + j));
+            if (operands.PreActivation != null)
+            {
+                TActivation.ForwardAndDerivative(TLanes.Load(operands.PreActivation + j), out _, out TLanes derivative);
+                t *= derivative;
+            }
         }
         else
         {
             if (operands.PreActivation != null) TLanes.Store(t, operands.PreActivation + j);
-            t = TFunction.Apply(t);
+            t = TActivation.Forward(t);
         }
         if (operands.Residual != null) t += TLanes.Load(operands.Residual + j);
         TLanes.Store(t, operands.Output + j);

@@ -4,7 +4,8 @@ namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
 /// Register tiles: <c>c[i, j] (+)= sum over k of a[i, k] b[k, j]</c> for a few rows i and up to three registers of columns j.
-/// Each sum is one chain of fused multiply-adds in ascending k, whatever the shape of the tile and the width of the registers.
+/// Each sum is one chain of fused multiply-adds in ascending k, whatever the shape of the tile and the width of the registers
+/// (multiplications and additions on machines without fused ones).
 /// </summary>
 internal static unsafe class Microkernels<T> where T : unmanaged, ISimd<T>
 {
@@ -29,7 +30,7 @@ internal static unsafe class Microkernels<T> where T : unmanaged, ISimd<T>
             for (nint j = 0; j < columns; j++)
             {
                 float sum = 0;
-                for (nint k = 0; k < depth; k++) sum = MathF.FusedMultiplyAdd(a[i * aRow + k * aStep], b[k * bStep + j], sum);
+                for (nint k = 0; k < depth; k++) sum = float.MultiplyAddEstimate(a[i * aRow + k * aStep], b[k * bStep + j], sum);
                 c[i * cRow + j] = accumulate ? c[i * cRow + j] + sum : sum;
             }
         }

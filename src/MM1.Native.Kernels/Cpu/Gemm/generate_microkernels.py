@@ -3,7 +3,8 @@
 
 A tile of r rows by v registers keeps its r v sums in locals. C# has no loop that the JIT would unroll into registers, so the
 straight lines are written out here, once per shape. They name Vector512<float> and so on and are not generic over ISimd: the
-JIT then updates each sum in place (vfmadd231ps), where through a wrapper it adds a move to many."""
+JIT then updates each sum in place (vfmadd231ps), where through a wrapper it adds a move to many. 128-bit machines without a
+fused multiply-add would emulate one number by number: there the estimate rounds twice instead."""
 
 REGISTERS = 3
 WIDTHS = {512: 9, 256: 4, 128: 8}  # rows that fill 32 registers, 16 registers, and 32 again on Arm
@@ -33,6 +34,7 @@ def name(row, register):
 
 def kernel(width, rows, registers):
     vector, lanes = f"Vector{width}", width // 32
+    multiply_add = "MultiplyAddEstimate" if width == 128 else "FusedMultiplyAdd"
     columns = range(registers)
     out = f"""
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
@@ -49,7 +51,7 @@ def kernel(width, rows, registers):
     for i in range(rows):
         out += f"            {vector + '<float> ' if i == 0 else ''}x = {vector}.Create({f'a[row{i}]' if i else '*a'});\n"
         for j in columns:
-            out += f"            {name(i, j)} = {vector}.FusedMultiplyAdd(x, b{LETTERS[j]}, {name(i, j)});\n"
+            out += f"            {name(i, j)} = {vector}.{multiply_add}(x, b{LETTERS[j]}, {name(i, j)});\n"
     out += "            a += aStep;\n            b += bStep;\n        }\n        if (accumulate)\n        {\n"
     for i in range(rows):
         for j in columns:
