@@ -89,9 +89,14 @@ internal sealed class ArenaMemory(Device device) : IDisposable
 
     public void Reset()
     {
+        Tape.Clear();
+        for (int i = 0; i < _used; i++)
+        {
+            // Views of outer tensors give up their share, or that memory would never come back.
+            if (_states[i].Owner.Arena != _states[i].Arena) Arena.Release(_states[i]);
+        }
         for (int i = 0; i < _used; i++) _states[i].Clear();
         _used = 0;
-        Tape.Clear();
         Blocks.Reset();
     }
 
