@@ -110,7 +110,7 @@ public static partial class Functional
         {
             TensorState gradient = OutputGradient!;
             Arena arena = gradient.Arena!;
-            TensorState? text = _text.RequiresGradient ? (gradient.IsExclusive ? gradient : arena.New(_text.Shape, DType.Float32)) : null;
+            TensorState? text = _text.RequiresGradient ? (MayOverwriteGradient(Output) ? gradient : arena.New(_text.Shape, DType.Float32)) : null;
             TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, DType.Float32) : null;
             gradient.Device.Kernels.ImageTokenPlacementBackward(gradient.Device.Launch(), new ImageTokenPlacementBackwardArgs
             {

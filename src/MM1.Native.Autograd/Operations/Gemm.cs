@@ -137,7 +137,7 @@ public static partial class Functional
             TensorState? before = null;
             if (_preActivation is not null)
             {
-                before = gradient.IsExclusive ? gradient : gradient.Arena!.New(gradient.Shape, DType.Float32);
+                before = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(gradient.Shape, DType.Float32);
                 device.Kernels.ActivationBackward(device.Launch(), new ActivationBackwardArgs
                 {
                     Activation = _activation,

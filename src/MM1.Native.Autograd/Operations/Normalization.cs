@@ -175,7 +175,7 @@ public static partial class Functional
             {
                 target = Gradients.Destination(_input, out beta);
             }
-            else if (stream is { IsExclusive: true }) target = stream;
+            else if (stream is not null && MayOverwriteGradient(SecondOutput!)) target = stream;
             else
             {
                 target = gradient.Arena!.New(_normalized.Shape, DType.Float32);

@@ -26,6 +26,9 @@ internal abstract class Node
 
     public abstract void Backward();
 
+    /// <summary>Whether backward may write over the gradient of an output: nobody shares it, and nobody asked to read it.</summary>
+    protected static bool MayOverwriteGradient(TensorState output) => !output.Keeps && output.Gradient!.IsExclusive;
+
     /// <summary>Inputs, for the debug trap.</summary>
     protected virtual ReadOnlySpan<TensorState?> Inputs => default;
 

@@ -47,6 +47,7 @@ internal sealed class Tape
             TensorState seed = arena.New(root.Shape, root.DType);
             Kernel.Fill(seed, 1);
             root.Gradient = seed;
+            root.Keeps = true;
             tape.Run(root);
         }
         tape._consumed = true;
