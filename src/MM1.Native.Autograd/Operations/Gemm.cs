@@ -66,7 +66,8 @@ public static partial class Functional
         Shape shapeA = left.Shape, shapeB = right.Shape;
         if (shapeA.Rank < 2 || shapeB.Rank < 2) throw new OperationException(Operation, $"a {shapeA} and b {shapeB} must have two dimensions at least.");
         long m = shapeA[transposeA ? ^1 : ^2], k = shapeA[transposeA ? ^2 : ^1], kb = shapeB[transposeB ? ^1 : ^2], n = shapeB[transposeB ? ^2 : ^1];
-        long batch = shapeA.Elements == 0 ? 0 : shapeA.Elements / (m * k);
+        long batch = 1;
+        for (int i = 0; i < shapeA.Rank - 2; i++) batch *= shapeA[i];
         bool shared = shapeB.Rank == 2;
         bool batchesFit = shared || shapeA.Rank == shapeB.Rank;
         for (int i = 0; batchesFit && !shared && i < shapeA.Rank - 2; i++) batchesFit = shapeA[i] == shapeB[i];
@@ -207,6 +208,7 @@ public static partial class Functional
                 return;
             }
             // One matrix met every batch: its gradient is the sum over them, in order.
+            if (_batch == 0 && betaB == 0) Kernel.Fill(target, 0);
             for (long i = 0; i < _batch; i++)
             {
                 ProductB(device, 1, i == 0 ? betaB : 1, i * strideA, i * strideC, target, 0, 0, 0, gradient);
