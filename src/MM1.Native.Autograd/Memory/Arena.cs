@@ -29,6 +29,7 @@ public sealed class Arena : IDisposable
     private readonly DeviceArenas _arenas;
     private readonly int _thread = Environment.CurrentManagedThreadId;
     private readonly bool _outerRecords;
+    private readonly float _outerLossDenominator;
     private ArenaMemory? _memory;
 
     internal Arena(Device device, ArenaKind kind, bool records, float lossDenominator = 0)
@@ -39,11 +40,12 @@ public sealed class Arena : IDisposable
         _arenas = DeviceArenas.Of(device);
         _outer = _current;
         _outerRecords = GradientMode.Records;
-        if (kind == ArenaKind.MicroBatch && _outer is not { Kind: ArenaKind.Step or ArenaKind.MicroBatch })
-            throw new InvalidOperationException("A micro-batch must be opened inside a step: call device.BeginStep() first.");
+        if (kind == ArenaKind.MicroBatch && (_outer is not { Kind: ArenaKind.Step or ArenaKind.MicroBatch } || _outer.Device != device))
+            throw new InvalidOperationException("A micro-batch must be opened inside a step of its device: call device.BeginStep() first.");
         if (kind == ArenaKind.Step)
         {
             StepState state = _arenas.HostStepState;
+            _outerLossDenominator = state.LossDenominator;
             if (state.LossDenominator != lossDenominator) _arenas.WriteStepState(state with { LossDenominator = lossDenominator });
         }
         _memory = _arenas.Rent();
@@ -135,6 +137,8 @@ public sealed class Arena : IDisposable
         ArenaMemory memory = _memory;
         _memory = null;
         Interlocked.Decrement(ref _open);
+        // An evaluation inside a step must not change what the step's later losses are divided by.
+        if (Kind == ArenaKind.Step && _outer is not null) _arenas.RestoreLossDenominator(_outerLossDenominator);
         _arenas.Return(memory);
     }
 }

@@ -94,8 +94,8 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>Steps that were skipped because the gradient norm was not finite.</summary>
     public long SkippedSteps { get; private set; }
 
-    /// <summary>Global gradient norm of the last step, before clipping. Waits for the device.</summary>
-    public float GradientNorm => _arenas.ReadStepState().GradientNorm;
+    /// <summary>Global gradient norm of the last step, before clipping.</summary>
+    public float GradientNorm { get; private set; }
 
     /// <summary>State tensors by name (<c>layers.0.weight.first_moment</c>), to save and load.</summary>
     public IReadOnlyList<OptimizerState> State => _named;
@@ -129,7 +129,9 @@ public abstract unsafe class Optimizer : IDisposable
         Device.Kernels.GradientNorm(Device.Launch(Device.Kernels.GradientNormWorkspaceBytes(norm)), norm);
         Update(count, _tensors.Address, _arenas.StepStateAddress);
         foreach (Entry entry in _entries) entry.Parameter.ZeroGradient();
-        bool skipped = _arenas.ReadStepState().Skip != 0;
+        StepState done = _arenas.ReadStepState();
+        GradientNorm = done.GradientNorm;
+        bool skipped = done.Skip != 0;
         if (skipped) SkippedSteps++;
         else Steps++;
         return !skipped;
