@@ -40,6 +40,7 @@ public static partial class Functional
         const string Operation = "PlaceImageTokens";
         TensorState words = text.State, pixels = image.State, where = placement.State;
         Arena arena = Kernel.Begin(Operation, words, pixels);
+        Kernel.RequireDevice(Operation, arena, where);
         Kernel.RequireFloat32(Operation, "text", words);
         Kernel.RequireFloat32(Operation, "image", pixels);
         Kernel.RequireDType(Operation, "placement", where, DType.Int32);

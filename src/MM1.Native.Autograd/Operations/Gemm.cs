@@ -19,6 +19,8 @@ public static partial class Functional
         TensorState input = x.State, matrix = weight.State;
         TensorState? offset = bias?.State, shortcut = residual?.State;
         Arena arena = Kernel.Begin(Operation, input, matrix);
+        if (offset is not null) Kernel.RequireDevice(Operation, arena, offset);
+        if (shortcut is not null) Kernel.RequireDevice(Operation, arena, shortcut);
         Kernel.RequireFloat32(Operation, "x", input);
         Kernel.RequireFloat32(Operation, "weight", matrix);
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1])

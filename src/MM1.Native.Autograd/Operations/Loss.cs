@@ -123,6 +123,7 @@ public static class Loss
         Arena arena = Kernel.Begin(Operation, guess, pixels);
         Kernel.RequireFloat32(Operation, "prediction", guess);
         Kernel.RequireFloat32(Operation, "target", pixels);
+        if (counts is not null) Kernel.RequireDevice(Operation, arena, counts);
         if (counts is not null) Kernel.RequireDType(Operation, "mask", counts, DType.UInt8);
         if (guess.Shape.Rank < 1 || guess.Shape != pixels.Shape || (counts is not null && counts.Elements != guess.Shape.Rows))
             throw new OperationException(Operation, $"prediction {guess.Shape}, target {pixels.Shape} and mask {counts?.Shape.ToString() ?? "(none)"} do not fit: one shape, and one mask value a patch.");
