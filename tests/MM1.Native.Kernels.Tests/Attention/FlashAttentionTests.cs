@@ -1,4 +1,3 @@
-using MM1.Native.Kernels.Tests.References;
 using MM1.Native.TestSupport;
 using Xunit;
 using static MM1.Native.Kernels.Tests.Attention.AttentionCase;

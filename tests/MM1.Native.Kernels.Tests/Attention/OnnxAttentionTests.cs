@@ -1,5 +1,4 @@
 using System.Text.Json;
-using MM1.Native.Kernels.Tests.References;
 using MM1.Native.TestSupport;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>Extents of a convolution; the output's follow.</summary>
 public sealed record ConvolutionCase(string Name, int Batch, int Height, int Width, int InputChannels, int OutputChannels,
@@ -36,7 +36,7 @@ internal static class ConvolutionReference
     {
         var output = new T[sums.Length];
         for (int i = 0; i < output.Length; i++)
-            output[i] = ActivationReference<T>.Apply(activation, bias is null ? sums[i] : sums[i] + bias[i % bias.Length]);
+            output[i] = ElementwiseReference.Activate(activation, bias is null ? sums[i] : sums[i] + bias[i % bias.Length]);
         return output;
     }
 

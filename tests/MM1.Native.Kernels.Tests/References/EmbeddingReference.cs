@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>The embedding family by its definitions.</summary>
 internal static class EmbeddingReference

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>The losses by their definitions; matrices are row-major without padding.</summary>
 internal static class LossReference<T> where T : IFloatingPointIeee754<T>

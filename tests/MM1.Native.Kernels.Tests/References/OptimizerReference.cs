@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>The optimizers by their definitions, one tensor at a time; arrays are updated in place.</summary>
 internal static class OptimizerReference<T> where T : IFloatingPointIeee754<T>

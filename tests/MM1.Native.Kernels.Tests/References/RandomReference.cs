@@ -1,4 +1,4 @@
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>
 /// Random numbers in plain float64: Philox4x32-10 written from the paper's listing, the normal quantile by algorithm AS 241 (Wichura 1988,

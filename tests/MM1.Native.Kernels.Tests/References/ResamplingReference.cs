@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>
 /// Pooling and interpolation as what they are, products with one sparse matrix for each side: rows of weights over the input
