@@ -32,17 +32,17 @@ public sealed record SyntheticWorldOptions
     /// <summary>Share of long captions among captions (default 0.07, the paper's share of VeCap).</summary>
     public double LongCaptionShare { get; init; } = 0.07;
 
-    /// <summary>Weight of question-answer documents among interleaved ones (default 0.5).</summary>
-    public double QuestionWeight { get; init; } = 0.5;
+    /// <summary>Weight of question-answer documents among interleaved ones (default 0.6).</summary>
+    public double QuestionWeight { get; init; } = 0.6;
 
-    /// <summary>Weight of series whose answer format is only told by examples (default 0.25).</summary>
-    public double FormatSeriesWeight { get; init; } = 0.25;
+    /// <summary>Weight of series whose answer format is only told by examples (default 0.2).</summary>
+    public double FormatSeriesWeight { get; init; } = 0.2;
 
-    /// <summary>Weight of series whose question itself is only told by examples (default 0.1).</summary>
-    public double RuleSeriesWeight { get; init; } = 0.1;
+    /// <summary>Weight of series whose question itself is only told by examples (default 0.08).</summary>
+    public double RuleSeriesWeight { get; init; } = 0.08;
 
-    /// <summary>Weight of picture stories (default 0.15).</summary>
-    public double StoryWeight { get; init; } = 0.15;
+    /// <summary>Weight of picture stories (default 0.12).</summary>
+    public double StoryWeight { get; init; } = 0.12;
 
     /// <summary>Fewest images of a series, its last included (default 3).</summary>
     public int MinimumSeriesImages { get; init; } = 3;

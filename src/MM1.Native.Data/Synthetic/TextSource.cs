@@ -43,8 +43,8 @@ internal sealed class TextSource(SyntheticWorld world, WorldSplit split) : IDocu
             case 4:
                 return $"if a {first.Kind.Name()} is {first.Colour.Name()}, it is a {first.Name()}.";
             default:
-                string colours = first.Colour == second.Colour ? "the same colour" : "not the same colour";
-                return $"a {first.Name()} and a {second.Name()} have {colours}.";
+                string have = first.Colour == second.Colour ? "have" : "do not have";
+                return $"a {first.Name()} and a {second.Name()} {have} the same colour.";
         }
     }
 

@@ -11,10 +11,8 @@ public static class WorldWords
     private static readonly string[] NumberNames = ["one", "two", "three", "four", "five", "six"];
 
     private static readonly string[] OtherWords = (
-        "a an and answer are arms at away background blank bottom but by colour color comes count dark first five four from goes ground has have here "
-        + "hole how i if image in is it large left many middle moves no not now of on one only or picture point points red right round see shape shapes "
-        + "shows side sides six small so some story than that the then there these this to too top turns two up we what where which with without yes "
-        + "together make its same different other another you look scene").Split(' ');
+        "a an and answer are arms at away background bottom color colour comes dark do first from goes has have hole how if image in is it like make "
+        + "many middle no not of on picture points round same shape shapes shows sides so story the then there this top turns we see what where which with yes").Split(' ');
 
     /// <summary>Every word that the world writes, in alphabetical order.</summary>
     public static IReadOnlyList<string> Vocabulary { get; } =
