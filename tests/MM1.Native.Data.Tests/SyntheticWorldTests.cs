@@ -195,7 +195,7 @@ public sealed partial class SyntheticWorldTests
     }
 
     /// <summary>The best that a reader of questions can do who never sees an image: the commonest answer to the very same words.</summary>
-    [Theory, InlineData(WorldSplit.UnseenSeed, 3), InlineData(WorldSplit.Train, 3), InlineData(WorldSplit.UnseenSeed, 6)]
+    [Theory, InlineData(WorldSplit.UnseenSeed, 3), InlineData(WorldSplit.Train, 3), InlineData(WorldSplit.UnseenSeed, 6), InlineData(WorldSplit.UnseenCombination, 3)]
     public void AnswersAreBalancedAndABlindReaderIsNearChance(WorldSplit split, int most)
     {
         var world = new SyntheticWorld(new SyntheticWorldOptions { MaximumShapes = most });
@@ -222,6 +222,8 @@ public sealed partial class SyntheticWorldTests
             Assert.Equal(choices, answers[kind].Count);
             double chi = Statistics.ChiSquare(answers[kind].Values);
             Assert.True(chi < Statistics.Critical999(choices - 1), $"{kind}: chi-square {chi:F1}; {string.Join(", ", answers[kind])}");
+            // The words of a question about an unseen combination tell which one it is: only a reader who was told the held-out list could use that.
+            if (split == WorldSplit.UnseenCombination && (kind is QuestionKind.Colour or QuestionKind.Shape)) continue;
             Assert.InRange(right[(int)kind] / (Items / 5.0), chance - 0.03, chance + 0.03);
         }
 
