@@ -15,6 +15,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Multiply-adds below which waking the other threads costs more than they save.</summary>
     private const long SerialWork = 1 << 19;
 
+    /// <summary>Blocks of rows that a worker takes when all are equally fast, and the fewest tiles in one: copying A must not show.</summary>
+    private const int BlocksPerWorker = 8, LeastBlockTiles = 4;
+
     /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
     private const long InPlaceElements = 4096;
 
@@ -127,13 +130,17 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         while (k < problem.K);
     }
 
-    /// <summary>A worker's share of all columns: it packs some panels of each chunk of B, waits for the others, and multiplies its own rows.</summary>
+    /// <summary>
+    /// A worker's share of all columns: it packs some panels of each chunk of B, waits for the others, and multiplies blocks of
+    /// rows as they are free, so that a CPU which something else slows down holds nobody up.
+    /// </summary>
     private static void Shared(ref GemmProblem problem, float* chunk, int worker, int threads, WorkerBarrier barrier)
     {
         int width = GemmTile.Columns<T>(), height = GemmTile.Rows<T>();
         float* block = GemmScratch.Block(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
         nint tiles = (problem.M + height - 1) / height;
-        nint firstRow = tiles * worker / threads * height, endRow = Math.Min(problem.M, tiles * (worker + 1) / threads * height);
+        nint blockRows = threads == 1 ? GemmTile.MaximumBlockRows : Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, GemmTile.MaximumBlockRows / height) * height;
+        int blocks = (int)((problem.M + blockRows - 1) / blockRows), claimed = 0;
         nint chunkColumns = GemmTile.ChunkColumns / width * width, maximumDepth = GemmTile.Depth(problem.K);
         for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += chunkColumns)
         {
@@ -150,9 +157,10 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                     _ = new Panel(column, Math.Min(width, endColumn - column)).Pack(in problem, in pass, chunk + index * width * pass.Depth);
                 }
                 if (threads > 1) barrier.Wait(); // the chunk is whole
-                for (nint row = firstRow; row < endRow; row += GemmTile.MaximumBlockRows)
+                for (int taken = threads == 1 ? 0 : barrier.Claim() - claimed; taken < blocks; taken = threads == 1 ? taken + 1 : barrier.Claim() - claimed)
                 {
-                    Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, endRow - row), panels, block);
+                    nint row = taken * blockRows;
+                    Block rows = Block.Of(in problem, in pass, row, Math.Min(blockRows, problem.M - row), panels, block);
                     for (nint index = 0; index < panels; index++)
                     {
                         nint column = firstColumn + index * width;
@@ -160,6 +168,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                         Tiles(in problem, in pass, in rows, in columns, chunk + index * width * pass.Depth, columns.Width, tile);
                     }
                 }
+                claimed += blocks + threads; // every block once, and once by every worker in vain
                 k += pass.Depth;
             }
             while (k < problem.K);
