@@ -23,10 +23,13 @@ public sealed class Arena : IDisposable
     [ThreadStatic]
     private static Arena? _current;
 
+    private static int _open;
+
     private readonly Arena? _outer;
     private readonly DeviceArenas _arenas;
     private readonly int _thread = Environment.CurrentManagedThreadId;
     private readonly bool _outerRecords;
+    private readonly float _outerLossDenominator;
     private ArenaMemory? _memory;
 
     internal Arena(Device device, ArenaKind kind, bool records, float lossDenominator = 0)
@@ -37,17 +40,22 @@ public sealed class Arena : IDisposable
         _arenas = DeviceArenas.Of(device);
         _outer = _current;
         _outerRecords = GradientMode.Records;
-        if (kind == ArenaKind.MicroBatch && _outer is not { Kind: ArenaKind.Step or ArenaKind.MicroBatch })
-            throw new InvalidOperationException("A micro-batch must be opened inside a step: call device.BeginStep() first.");
+        if (kind == ArenaKind.MicroBatch && (_outer is not { Kind: ArenaKind.Step or ArenaKind.MicroBatch } || _outer.Device != device))
+            throw new InvalidOperationException("A micro-batch must be opened inside a step of its device: call device.BeginStep() first.");
         if (kind == ArenaKind.Step)
         {
             StepState state = _arenas.HostStepState;
+            _outerLossDenominator = state.LossDenominator;
             if (state.LossDenominator != lossDenominator) _arenas.WriteStepState(state with { LossDenominator = lossDenominator });
         }
         _memory = _arenas.Rent();
         GradientMode.Records = records;
         _current = this;
+        Interlocked.Increment(ref _open);
     }
+
+    /// <summary>Arenas of all threads that have not ended yet.</summary>
+    public static int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>The innermost open arena of this thread.</summary>
     public static Arena? Current => _current;
@@ -128,6 +136,9 @@ public sealed class Arena : IDisposable
         GradientMode.Records = _outerRecords;
         ArenaMemory memory = _memory;
         _memory = null;
+        Interlocked.Decrement(ref _open);
+        // An evaluation inside a step must not change what the step's later losses are divided by.
+        if (Kind == ArenaKind.Step && _outer is not null) _arenas.RestoreLossDenominator(_outerLossDenominator);
         _arenas.Return(memory);
     }
 }

@@ -23,6 +23,12 @@ internal sealed class BlockAllocator(Device device) : IDisposable
     /// <summary>Most bytes handed out at a time since the allocator was made.</summary>
     public long PeakBytes { get; private set; }
 
+    /// <summary>Unbroken free ranges; one a chunk when nothing is handed out.</summary>
+    public int FreeBlocks => _free.Count;
+
+    /// <summary>Blocks of device memory that the allocator holds.</summary>
+    public int Chunks => _chunks.Count;
+
     public static long Round(long bytes) => Math.Max(Alignment, (bytes + Alignment - 1) & -Alignment);
 
     /// <summary>A block of <paramref name="bytes"/>, which is a result of <see cref="Round"/>.</summary>

@@ -19,6 +19,7 @@ internal sealed unsafe class DeviceArenas : IDisposable
     private readonly Stack<ArenaMemory> _idle = new();
     private readonly DeviceMemory _stepState;
     private StepState _hostStepState;
+    private bool _disposed;
 
     private DeviceArenas(Device device)
     {
@@ -46,6 +47,12 @@ internal sealed unsafe class DeviceArenas : IDisposable
         _device.CopyFromHost(_stepState.Address, new ReadOnlySpan<byte>(Unsafe.AsPointer(ref Unsafe.AsRef(in state)), sizeof(StepState)));
     }
 
+    public void RestoreLossDenominator(float denominator)
+    {
+        if (_disposed || _hostStepState.LossDenominator == denominator) return;
+        WriteStepState(_hostStepState with { LossDenominator = denominator });
+    }
+
     public StepState ReadStepState()
     {
         StepState state;
@@ -59,11 +66,13 @@ internal sealed unsafe class DeviceArenas : IDisposable
     public void Return(ArenaMemory memory)
     {
         memory.Reset();
-        _idle.Push(memory);
+        if (_disposed) memory.Dispose(); // the device went before its arena
+        else _idle.Push(memory);
     }
 
     public void Dispose()
     {
+        _disposed = true;
         while (_idle.Count > 0) _idle.Pop().Dispose();
         _stepState.Dispose();
         Table.Remove(_device);
@@ -89,9 +98,14 @@ internal sealed class ArenaMemory(Device device) : IDisposable
 
     public void Reset()
     {
+        Tape.Clear();
+        for (int i = 0; i < _used; i++)
+        {
+            // Views of outer tensors give up their share, or that memory would never come back.
+            if (_states[i].Owner.Arena != _states[i].Arena) Arena.Release(_states[i]);
+        }
         for (int i = 0; i < _used; i++) _states[i].Clear();
         _used = 0;
-        Tape.Clear();
         Blocks.Reset();
     }
 

@@ -34,11 +34,14 @@ public abstract class Module : IDisposable
         if (Device is not null) throw new InvalidOperationException("This module is built already.");
         var entries = Enumerate("").ToList();
         var names = new HashSet<string>(StringComparer.Ordinal);
+        var places = new Dictionary<Parameter, string>();
         long bytes = 0;
         foreach ((string name, Parameter parameter) in entries)
         {
             if (!names.Add(name)) throw new InvalidOperationException($"Two parameters are named '{name}'.");
             if (parameter.Name.Length != 0) throw new InvalidOperationException($"Parameter '{name}' was built before as '{parameter.Name}'; a parameter belongs to one model.");
+            if (!places.TryAdd(parameter, name))
+                throw new InvalidOperationException($"Parameters '{places[parameter]}' and '{name}' are one; a parameter belongs to one place of a model. To tie weights, use it in two places of Forward.");
             bytes += BlockAllocator.Round(parameter.Elements * sizeof(float));
         }
         _values = device.Allocate(bytes);

@@ -64,11 +64,13 @@ public static partial class Functional
         if ((queryNorm is null) != (keyNorm is null)) throw new OperationException(Operation, "QK-norm needs both weights.");
         if (positions is not null)
         {
+            Kernel.RequireDevice(Operation, arena, positions);
             Kernel.RequireDType(Operation, "positions", positions, DType.Int32);
             if (positions.Elements != tokens) throw new OperationException(Operation, $"positions {positions.Shape} must hold one position for each of {tokens} tokens.");
         }
         foreach (TensorState? weight in (ReadOnlySpan<TensorState?>)[queryNorm, keyNorm])
         {
+            if (weight is not null) Kernel.RequireDevice(Operation, arena, weight);
             if (weight is not null && (weight.Shape.Rank != 1 || weight.Elements != headSize))
                 throw new OperationException(Operation, $"a QK-norm weight {weight.Shape} must be [{headSize}].");
         }
@@ -144,7 +146,9 @@ public static partial class Functional
         const string Operation = "AppendKeyValue";
         TensorState k = key.State, v = value.State, cacheK = keyCache.State, cacheV = valueCache.State, where = sequences.State, when = positions.State;
         Arena arena = Kernel.Begin(Operation, k, cacheK);
-        RequireNoGradient(Operation, k, v, cacheK);
+        RequireNoGradient(Operation, k, v, cacheK, cacheV);
+        Kernel.RequireWritable(Operation, cacheK);
+        Kernel.RequireWritable(Operation, cacheV);
         Kernel.RequireDType(Operation, "sequences", where, DType.Int32);
         Kernel.RequireDType(Operation, "positions", when, DType.Int32);
         if (k.Shape.Rank != 3 || cacheK.Shape.Rank != 4 || k.Shape != v.Shape || cacheK.Shape != cacheV.Shape || k.Shape[1] != cacheK.Shape[2] || k.Shape[2] != cacheK.Shape[3]

@@ -16,6 +16,7 @@ public static partial class Functional
         Arena arena = Kernel.Begin(Operation, input, kernel);
         Kernel.RequireFloat32(Operation, "x", input);
         Kernel.RequireFloat32(Operation, "weight", kernel);
+        if (offset is not null) Kernel.RequireDevice(Operation, arena, offset);
         if (stride < 1 || padding < 0 || groups < 1) throw new OperationException(Operation, $"stride {stride}, padding {padding} and groups {groups} must be at least 1, 0 and 1.");
         if (input.Shape.Rank != 4 || kernel.Shape.Rank != 4 || kernel.Shape[3] * groups != input.Shape[3])
             throw new OperationException(Operation, $"x {input.Shape} and weight {kernel.Shape} with {groups} groups do not fit: [n, height, width, c] and [out, kernelHeight, kernelWidth, c / groups].");

@@ -1,3 +1,5 @@
+using MM1.Native.Kernels;
+
 namespace MM1.Native.Autograd;
 
 /// <summary>
@@ -71,9 +73,10 @@ public static partial class Functional
                 foreach (TensorState state in node.MoreOutputs)
                 {
                     state.Producer = node;
-                    state.RequiresGradient = true;
                 }
             }
+            // Indices and such have no gradient.
+            foreach (Tensor output in outputs) output.State.RequiresGradient = output.DType == DType.Float32;
         }
         return outputs;
     }
@@ -112,6 +115,8 @@ public static partial class Functional
                 if (gradients[i] is not { } given || !_inputs[i].RequiresGradient) continue;
                 if (given.Shape != _inputs[i].Shape)
                     throw new OperationException(Operation, $"Backward returned a gradient {given.Shape} for input {i} of shape {_inputs[i].Shape}.");
+                if (given.DType != DType.Float32)
+                    throw new OperationException(Operation, $"Backward returned a gradient of {given.DType} for input {i}; gradients are Float32.");
                 Gradients.Pass(_inputs[i], given.State);
             }
         }

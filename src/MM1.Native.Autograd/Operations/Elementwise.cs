@@ -358,7 +358,7 @@ public static partial class Functional
             Shape shape = _input.Shape;
             long columns = shape[1] * shape[2];
             TensorState gradient = OutputGradient!;
-            TensorState rotated = gradient.IsExclusive ? gradient : gradient.Arena!.New(shape, DType.Float32);
+            TensorState rotated = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(shape, DType.Float32);
             _table.Rotate(_positions, gradient.AsRowsOf(columns), rotated.AsRowsOf(columns), shape[0], shape[1], shape[2], inverse: true);
             Gradients.Pass(_input, rotated);
             if (rotated != gradient) Arena.Release(rotated);

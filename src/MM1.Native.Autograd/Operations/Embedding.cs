@@ -40,6 +40,7 @@ public static partial class Functional
         const string Operation = "PlaceImageTokens";
         TensorState words = text.State, pixels = image.State, where = placement.State;
         Arena arena = Kernel.Begin(Operation, words, pixels);
+        Kernel.RequireDevice(Operation, arena, where);
         Kernel.RequireFloat32(Operation, "text", words);
         Kernel.RequireFloat32(Operation, "image", pixels);
         Kernel.RequireDType(Operation, "placement", where, DType.Int32);
@@ -110,7 +111,7 @@ public static partial class Functional
         {
             TensorState gradient = OutputGradient!;
             Arena arena = gradient.Arena!;
-            TensorState? text = _text.RequiresGradient ? (gradient.IsExclusive ? gradient : arena.New(_text.Shape, DType.Float32)) : null;
+            TensorState? text = _text.RequiresGradient ? (MayOverwriteGradient(Output) ? gradient : arena.New(_text.Shape, DType.Float32)) : null;
             TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, DType.Float32) : null;
             gradient.Device.Kernels.ImageTokenPlacementBackward(gradient.Device.Launch(), new ImageTokenPlacementBackwardArgs
             {

@@ -19,6 +19,8 @@ public static partial class Functional
         TensorState input = x.State, matrix = weight.State;
         TensorState? offset = bias?.State, shortcut = residual?.State;
         Arena arena = Kernel.Begin(Operation, input, matrix);
+        if (offset is not null) Kernel.RequireDevice(Operation, arena, offset);
+        if (shortcut is not null) Kernel.RequireDevice(Operation, arena, shortcut);
         Kernel.RequireFloat32(Operation, "x", input);
         Kernel.RequireFloat32(Operation, "weight", matrix);
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1])
@@ -66,7 +68,8 @@ public static partial class Functional
         Shape shapeA = left.Shape, shapeB = right.Shape;
         if (shapeA.Rank < 2 || shapeB.Rank < 2) throw new OperationException(Operation, $"a {shapeA} and b {shapeB} must have two dimensions at least.");
         long m = shapeA[transposeA ? ^1 : ^2], k = shapeA[transposeA ? ^2 : ^1], kb = shapeB[transposeB ? ^1 : ^2], n = shapeB[transposeB ? ^2 : ^1];
-        long batch = shapeA.Elements == 0 ? 0 : shapeA.Elements / (m * k);
+        long batch = 1;
+        for (int i = 0; i < shapeA.Rank - 2; i++) batch *= shapeA[i];
         bool shared = shapeB.Rank == 2;
         bool batchesFit = shared || shapeA.Rank == shapeB.Rank;
         for (int i = 0; batchesFit && !shared && i < shapeA.Rank - 2; i++) batchesFit = shapeA[i] == shapeB[i];
@@ -137,7 +140,7 @@ public static partial class Functional
             TensorState? before = null;
             if (_preActivation is not null)
             {
-                before = gradient.IsExclusive ? gradient : gradient.Arena!.New(gradient.Shape, DType.Float32);
+                before = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(gradient.Shape, DType.Float32);
                 device.Kernels.ActivationBackward(device.Launch(), new ActivationBackwardArgs
                 {
                     Activation = _activation,
@@ -207,6 +210,7 @@ public static partial class Functional
                 return;
             }
             // One matrix met every batch: its gradient is the sum over them, in order.
+            if (_batch == 0 && betaB == 0) Kernel.Fill(target, 0);
             for (long i = 0; i < _batch; i++)
             {
                 ProductB(device, 1, i == 0 ? betaB : 1, i * strideA, i * strideC, target, 0, 0, 0, gradient);

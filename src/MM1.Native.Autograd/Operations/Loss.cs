@@ -123,6 +123,7 @@ public static class Loss
         Arena arena = Kernel.Begin(Operation, guess, pixels);
         Kernel.RequireFloat32(Operation, "prediction", guess);
         Kernel.RequireFloat32(Operation, "target", pixels);
+        if (counts is not null) Kernel.RequireDevice(Operation, arena, counts);
         if (counts is not null) Kernel.RequireDType(Operation, "mask", counts, DType.UInt8);
         if (guess.Shape.Rank < 1 || guess.Shape != pixels.Shape || (counts is not null && counts.Elements != guess.Shape.Rows))
             throw new OperationException(Operation, $"prediction {guess.Shape}, target {pixels.Shape} and mask {counts?.Shape.ToString() ?? "(none)"} do not fit: one shape, and one mask value a patch.");
@@ -163,9 +164,10 @@ public static class Loss
 
         public override void Backward()
         {
-            // Logits that nobody else reads become their own gradient: the largest tensor of a small model exists once.
-            bool inPlace = _logits is { Keeps: false, Producer: not null, Gradient: null } && _logits.Owner == _logits && _logits.References == 1 && _logits.Saved == 1;
             Arena arena = OutputGradient!.Arena!;
+            // Logits that nobody else reads become their own gradient: the largest tensor of a small model exists once. Those
+            // of an outer arena may be read again by its next micro-batch.
+            bool inPlace = _logits is { Keeps: false, Producer: not null, Gradient: null } && _logits.Owner == _logits && _logits.References == 1 && _logits.Saved == 1 && _logits.Arena == arena;
             TensorState gradient = inPlace ? arena.NewView(_logits, _logits.Shape, _logits.Address) : arena.New(_logits.Shape, DType.Float32);
             var args = new CrossEntropyBackwardArgs
             {

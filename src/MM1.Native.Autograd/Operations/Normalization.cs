@@ -115,6 +115,7 @@ public static partial class Functional
     {
         Kernel.RequireFloat32(operation, "x", input);
         if (input.Shape.Rank < 1) throw new OperationException(operation, "x is a scalar; it needs a last dimension to normalize over.");
+        if (residual is not null) Kernel.RequireDevice(operation, arena, residual);
         if (residual is not null && residual.Shape != input.Shape)
             throw new OperationException(operation, $"residual {residual.Shape} must have the shape of x, {input.Shape}.");
         foreach (TensorState? parameter in (ReadOnlySpan<TensorState?>)[weight, bias])
@@ -175,7 +176,7 @@ public static partial class Functional
             {
                 target = Gradients.Destination(_input, out beta);
             }
-            else if (stream is { IsExclusive: true }) target = stream;
+            else if (stream is not null && MayOverwriteGradient(SecondOutput!)) target = stream;
             else
             {
                 target = gradient.Arena!.New(_normalized.Shape, DType.Float32);

@@ -53,18 +53,16 @@ public static partial class Functional
                 throw new OperationException(Operation, $"the block gave {result.Shape} when it ran again, {gradient.Shape} before; it must compute the same.");
             using (GradientMode.NoGrad())
             {
-                result.Gradient = inner.NewView(gradient, gradient.Shape, gradient.Address);
+                // What the input has already goes along: every contribution is added in the order that it has without recomputing.
+                TensorState? before = _input.Parameter is null ? _input.Gradient : null;
+                if (before is not null) leaf.Gradient = inner.NewView(before, leaf.Shape, before.Address);
+                if (result.Arena == inner && result.Producer is not null) result.Gradient = inner.NewView(gradient, gradient.Shape, gradient.Address);
+                else Gradients.Pass(result, gradient); // the block made nothing
                 inner.Tape.Run(result);
-                if (leaf.Gradient is { } leafGradient && _input.RequiresGradient) PassCopy(_input, leafGradient);
+                if (!_input.RequiresGradient || leaf.Gradient is not { } after || after.Address == before?.Address) return;
+                if (_input.Parameter is not null) Gradients.Pass(_input, after);
+                else Kernel.Copy(after, Gradients.Destination(_input, out _));
             }
-        }
-
-        /// <summary>The inner arena ends with this call: the gradient is added or copied, never shared.</summary>
-        private static void PassCopy(TensorState input, TensorState contribution)
-        {
-            TensorState destination = Gradients.Destination(input, out float beta);
-            if (beta == 0) Kernel.Copy(contribution, destination);
-            else Kernel.AddSame(destination, contribution, destination);
         }
     }
 }

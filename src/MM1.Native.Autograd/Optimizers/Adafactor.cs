@@ -29,6 +29,8 @@ public sealed record AdafactorOptions : OptimizerOptions
         base.Validate();
         Require(Beta1 is >= 0 and < 1, nameof(Beta1), Beta1, "must lie in [0, 1)");
         Require(DecayExponent < 0, nameof(DecayExponent), DecayExponent, "must be negative");
+        Require(Epsilon >= 0, nameof(Epsilon), Epsilon, "must not be negative");
+        Require(EpsilonScale >= 0, nameof(EpsilonScale), EpsilonScale, "must not be negative");
         Require(ClipThreshold > 0, nameof(ClipThreshold), ClipThreshold, "must be positive");
     }
 }

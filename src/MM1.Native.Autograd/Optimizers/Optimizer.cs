@@ -28,6 +28,12 @@ public abstract record OptimizerOptions
         Require(float.IsFinite(LearningRate) && LearningRate >= 0, nameof(LearningRate), LearningRate, "must be finite and not negative");
         Require(float.IsFinite(WeightDecay) && WeightDecay >= 0, nameof(WeightDecay), WeightDecay, "must be finite and not negative");
         Require(float.IsFinite(MaxGradientNorm) && MaxGradientNorm >= 0, nameof(MaxGradientNorm), MaxGradientNorm, "must be finite and not negative");
+        foreach (ParameterGroup group in Groups)
+        {
+            Require(float.IsFinite(group.LearningRateScale) && group.LearningRateScale >= 0, $"{nameof(group.LearningRateScale)} of group '{group.Pattern}'", group.LearningRateScale, "must be finite and not negative");
+            if (group.WeightDecay is { } decay)
+                Require(float.IsFinite(decay) && decay >= 0, $"{nameof(group.WeightDecay)} of group '{group.Pattern}'", decay, "must be finite and not negative");
+        }
     }
 
     /// <summary>Throws that a setting breaks a rule.</summary>
@@ -64,6 +70,13 @@ public abstract unsafe class Optimizer : IDisposable
         LearningRate = options.LearningRate;
         Parameter[] trained = [.. parameters.Where(parameter => parameter.RequiresGradient)];
         if (trained.Length == 0) throw new ArgumentException("No parameter requires a gradient; there is nothing to optimize.", nameof(parameters));
+        var seen = new HashSet<Parameter>();
+        foreach (Parameter parameter in trained)
+        {
+            if (!seen.Add(parameter)) throw new ArgumentException($"Parameter '{parameter.Name}' is named twice.", nameof(parameters));
+            if (parameter.ValueState.Device != trained[0].ValueState.Device)
+                throw new ArgumentException($"Parameter '{parameter.Name}' is on another device than '{trained[0].Name}'.", nameof(parameters));
+        }
         foreach (ParameterGroup group in options.Groups)
         {
             if (!trained.Any(parameter => Matches(group, parameter)))
@@ -94,8 +107,8 @@ public abstract unsafe class Optimizer : IDisposable
     /// <summary>Steps that were skipped because the gradient norm was not finite.</summary>
     public long SkippedSteps { get; private set; }
 
-    /// <summary>Global gradient norm of the last step, before clipping. Waits for the device.</summary>
-    public float GradientNorm => _arenas.ReadStepState().GradientNorm;
+    /// <summary>Global gradient norm of the last step, before clipping.</summary>
+    public float GradientNorm { get; private set; }
 
     /// <summary>State tensors by name (<c>layers.0.weight.first_moment</c>), to save and load.</summary>
     public IReadOnlyList<OptimizerState> State => _named;
@@ -129,7 +142,9 @@ public abstract unsafe class Optimizer : IDisposable
         Device.Kernels.GradientNorm(Device.Launch(Device.Kernels.GradientNormWorkspaceBytes(norm)), norm);
         Update(count, _tensors.Address, _arenas.StepStateAddress);
         foreach (Entry entry in _entries) entry.Parameter.ZeroGradient();
-        bool skipped = _arenas.ReadStepState().Skip != 0;
+        StepState done = _arenas.ReadStepState();
+        GradientNorm = done.GradientNorm;
+        bool skipped = done.Skip != 0;
         if (skipped) SkippedSteps++;
         else Steps++;
         return !skipped;

@@ -28,12 +28,13 @@ internal static class Gradients
 
     /// <summary>
     /// Adds <paramref name="contribution"/> to the gradient of <paramref name="input"/>; as the first one it is taken over as
-    /// it is, sharing memory with whoever holds it. The caller keeps (and releases) its own reference.
+    /// it is, sharing memory with whoever holds it (unless that memory ends before the input does). The caller keeps (and
+    /// releases) its own reference.
     /// </summary>
     public static void Pass(TensorState input, TensorState contribution)
     {
         if (!input.RequiresGradient) return;
-        if (input.Parameter is null && input.Gradient is null)
+        if (input.Parameter is null && input.Gradient is null && contribution.Owner.Arena == GradientArena(input))
         {
             input.Gradient = GradientArena(input).NewView(contribution, input.Shape, contribution.Address);
             return;

@@ -26,6 +26,9 @@ internal abstract class Node
 
     public abstract void Backward();
 
+    /// <summary>Whether backward may write over the gradient of an output: nobody shares it, and nobody asked to read it.</summary>
+    protected static bool MayOverwriteGradient(TensorState output) => !output.Keeps && output.Gradient!.IsExclusive;
+
     /// <summary>Inputs, for the debug trap.</summary>
     protected virtual ReadOnlySpan<TensorState?> Inputs => default;
 
@@ -68,6 +71,12 @@ internal abstract class Node
         if (_owned1 is not null) Arena.Release(_owned1);
         if (_owned2 is not null) Arena.Release(_owned2);
         _owned0 = _owned1 = _owned2 = null;
+        Forget();
+    }
+
+    /// <summary>Ends the claim on saved tensors, which may belong to outer arenas and parameters, of a node that backward never reached.</summary>
+    public void Forget()
+    {
         if (_saved0 is not null) _saved0.Owner.Saved--;
         if (_saved1 is not null) _saved1.Owner.Saved--;
         if (_saved2 is not null) _saved2.Owner.Saved--;

@@ -20,8 +20,10 @@ internal sealed class Tape
         second.RequiresGradient = true;
     }
 
+    /// <summary>The arena ends. Nodes are left where backward did not run.</summary>
     public void Clear()
     {
+        foreach (Node node in _nodes) node.Forget();
         _nodes.Clear();
         _consumed = false;
     }
@@ -45,6 +47,7 @@ internal sealed class Tape
             TensorState seed = arena.New(root.Shape, root.DType);
             Kernel.Fill(seed, 1);
             root.Gradient = seed;
+            root.Keeps = true;
             tape.Run(root);
         }
         tape._consumed = true;

@@ -75,6 +75,7 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<long>
     /// <summary>The same shape with another extent in one dimension.</summary>
     public Shape With(int dimension, long extent)
     {
+        if (dimension < 0 || dimension >= Rank) throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"Shape {this} has {Rank} dimensions.");
         Span<long> extents = stackalloc long[Rank];
         CopyTo(extents);
         extents[dimension] = extent;

@@ -96,8 +96,8 @@ public readonly struct Tensor : IEquatable<Tensor>
         state.Device.CopyFromHost(state.Address, MemoryMarshal.AsBytes(values));
         if (requiresGradient)
         {
-            if (!state.DType.IsFloatingPoint())
-                throw new OperationException("Tensor.From", $"a {state.DType} tensor cannot require a gradient; only floating-point ones can.");
+            if (state.DType != DType.Float32)
+                throw new OperationException("Tensor.From", $"a {state.DType} tensor cannot require a gradient; only Float32 ones can.");
             state.RequiresGradient = true;
         }
         return tensor;
