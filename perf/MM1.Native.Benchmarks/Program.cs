@@ -3,6 +3,7 @@ using MM1.Native.Benchmarks;
 return args switch
 {
     ["gemm", .. var rest] => GemmBenchmark.Run(rest),
+    ["step", .. var rest] => StepBenchmark.Run(rest),
     _ => Usage(),
 };
 
@@ -10,6 +11,8 @@ static int Usage()
 {
     Console.Error.WriteLine("""
         usage: MM1.Native.Benchmarks <mode> [options]
+          step [--json] [--layers N] [--width N] [--heads N] [--ffn N] [--seq N] [--batch N] [--vocab N] [--threads N] [--steps N]
+                                                                   a training step of a decoder and the share of the machine's peak
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);
     return 2;

@@ -30,6 +30,11 @@ public sealed record DeviceOptions
 public abstract class Device : IDisposable
 {
     private DeviceMemory? _workspace;
+    private IKernels? _kernels;
+    private KernelProfile? _profile;
+
+    /// <summary>Raised before the device frees what it holds: layers above free their device memory then.</summary>
+    internal event Action? Disposing;
 
     /// <summary>The name that <see cref="Parse"/> takes: <c>cpu</c>, <c>cuda:0</c>, <c>cuda-emulated</c>.</summary>
     public abstract string Name { get; }
@@ -38,7 +43,10 @@ public abstract class Device : IDisposable
     public abstract DeviceKind Kind { get; }
 
     /// <summary>The kernels, checked and launched on this device.</summary>
-    public abstract IKernels Kernels { get; }
+    public IKernels Kernels => _kernels ??= Implementation;
+
+    /// <summary>The device's own kernels.</summary>
+    protected abstract IKernels Implementation { get; }
 
     /// <summary>Compute threads (CPU) or 1.</summary>
     public virtual int Threads => 1;
@@ -96,6 +104,23 @@ public abstract class Device : IDisposable
         return new Launch(0, _workspace?.Address ?? 0, _workspace?.Length ?? 0);
     }
 
+    /// <summary>Counts and times every launch until the profile is disposed.</summary>
+    /// <exception cref="InvalidOperationException">A profile is open already.</exception>
+    public KernelProfile StartProfile()
+    {
+        if (_profile is not null) throw new InvalidOperationException($"A profile of device {Name} is open already; dispose it first.");
+        _profile = new KernelProfile(this);
+        _kernels = new ProfilingKernels(Implementation, _profile);
+        return _profile;
+    }
+
+    internal void EndProfile(KernelProfile profile)
+    {
+        if (_profile != profile) return;
+        _profile = null;
+        _kernels = Implementation;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -107,6 +132,8 @@ public abstract class Device : IDisposable
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing) return;
+        Disposing?.Invoke();
+        Disposing = null;
         _workspace?.Dispose();
         _workspace = null;
     }

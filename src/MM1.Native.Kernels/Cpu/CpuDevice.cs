@@ -27,7 +27,7 @@ public sealed unsafe class CpuDevice : Device
     public override DeviceKind Kind => DeviceKind.Cpu;
 
     /// <inheritdoc/>
-    public override IKernels Kernels => _kernels;
+    protected override IKernels Implementation => _kernels;
 
     /// <inheritdoc/>
     public override int Threads => _pool.Threads;

@@ -25,7 +25,7 @@ internal sealed unsafe partial class CpuMemory : DeviceMemory
         return new CpuMemory((nint)address, bytes);
     }
 
-    protected override bool ReleaseHandle()
+    protected override bool Free()
     {
         NativeMemory.AlignedFree((void*)handle);
         return true;

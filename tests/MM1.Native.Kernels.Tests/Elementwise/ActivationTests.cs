@@ -1,4 +1,3 @@
-using MM1.Native.Kernels.Tests.References;
 using MM1.Native.TestSupport;
 using Xunit;
 

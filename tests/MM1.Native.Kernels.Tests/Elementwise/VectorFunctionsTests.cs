@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using MM1.Native.Kernels.Cpu;
-using MM1.Native.Kernels.Tests.References;
 using Xunit;
 
 namespace MM1.Native.Kernels.Tests.Elementwise;

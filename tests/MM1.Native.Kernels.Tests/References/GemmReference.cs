@@ -1,7 +1,6 @@
 using System.Numerics;
-using MM1.Native.Kernels.Tests.References;
 
-namespace MM1.Native.Kernels.Tests;
+namespace MM1.Native.Kernels.Tests.References;
 
 /// <summary>The matrix product by its definition, without blocks; matrices are row-major without padding.</summary>
 internal static class GemmReference<T> where T : IFloatingPointIeee754<T>

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>Elementary functions on registers of float32 lanes, within 2 units in the last place over the ranges named.</summary>
-internal static class VectorMath
+internal static partial class VectorMath
 {
     private const float Log2E = 1.44269504f;
     private const float Ln2High = 0.693359375f; // 9 bits: n * Ln2High is exact for |n| < 2^15 (Cody and Waite 1980)

@@ -1,0 +1,128 @@
+using MM1.Native.Kernels;
+
+namespace MM1.Native.Autograd;
+
+/// <summary>
+/// A trained tensor: a float32 master, a float32 gradient that accumulates until the optimizer takes it, and (on devices
+/// that compute in bfloat16) a shadow that the optimizer writes. It lives as long as its module.
+/// </summary>
+public sealed class Parameter
+{
+    private TensorState? _value, _gradient, _shadow;
+
+    internal Parameter(Shape shape, Initializer initializer)
+    {
+        Shape = shape;
+        Initializer = initializer;
+    }
+
+    /// <summary>Dotted name from the root module, such as <c>layers.0.attention.qkv.weight</c>; empty before the model is built.</summary>
+    public string Name { get; internal set; } = "";
+
+    /// <summary>Extents.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Number of elements.</summary>
+    public long Elements => Shape.Elements;
+
+    /// <summary>Initial values.</summary>
+    public Initializer Initializer { get; internal set; }
+
+    /// <summary>Whether the parameter is trained; a frozen one gets no gradient and no update.</summary>
+    public bool RequiresGradient
+    {
+        get;
+        set
+        {
+            field = value;
+            if (_value is not null) _value.RequiresGradient = value;
+        }
+    } = true;
+
+    /// <summary>Whether a gradient has accumulated since the optimizer last took it.</summary>
+    public bool HasGradient { get; internal set; }
+
+    /// <summary>The master values as a tensor that requires a gradient.</summary>
+    /// <exception cref="InvalidOperationException">The model is not built yet, or disposed.</exception>
+    public Tensor Value => new(ValueState);
+
+    /// <summary>The copy in the shadow dtype that the optimizer writes in its pass; null where the model was built without.</summary>
+    public Tensor? Shadow => _shadow is { } shadow ? new Tensor(shadow) : null;
+
+    /// <summary>The accumulated gradient; meaningful while <see cref="HasGradient"/>.</summary>
+    public Tensor Gradient => new(_gradient ?? throw NotBuilt());
+
+    internal TensorState ValueState => _value ?? throw NotBuilt();
+
+    /// <summary>Parameters are used where tensors are.</summary>
+    public static implicit operator Tensor(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        return parameter.Value;
+    }
+
+    /// <summary>Parameters that may be absent.</summary>
+    public static implicit operator Tensor?(Parameter? parameter) => parameter?.Value;
+
+    /// <summary>The parameter as a tensor.</summary>
+    public Tensor ToTensor() => Value;
+
+    /// <summary>The master values, copied to the host.</summary>
+    public float[] ToArray() => Value.ToArray();
+
+    /// <summary>Overwrites the master values.</summary>
+    /// <exception cref="ArgumentException">Another number of elements.</exception>
+    public void Load(ReadOnlySpan<float> values)
+    {
+        if (values.Length != Elements) throw new ArgumentException($"{Name} {Shape} has {Elements} elements; {values.Length} were given.", nameof(values));
+        Value.Write(values);
+        WriteShadow();
+    }
+
+    /// <summary>Drops the accumulated gradient.</summary>
+    public void ZeroGradient() => HasGradient = false;
+
+    internal TensorState GradientForAccumulation(out float beta)
+    {
+        beta = HasGradient ? 1 : 0;
+        HasGradient = true;
+        return _gradient ?? throw NotBuilt();
+    }
+
+    /// <summary>Rounds the master into the shadow, where there is one.</summary>
+    internal void WriteShadow()
+    {
+        if (_shadow is not { } shadow) return;
+        shadow.Device.Kernels.Cast(shadow.Device.Launch(), new CastArgs
+        {
+            Rows = 1,
+            Columns = Elements,
+            X = ValueState.AsRowsOf(Elements),
+            Output = shadow.AsRowsOf(Elements),
+        });
+    }
+
+    internal void Attach(Device device, nint value, nint gradient, nint shadow, DType shadowDType)
+    {
+        _value = Describe(device, value, DType.Float32);
+        _value.Parameter = this;
+        _value.RequiresGradient = RequiresGradient;
+        _gradient = Describe(device, gradient, DType.Float32);
+        _shadow = shadow == 0 ? null : Describe(device, shadow, shadowDType);
+    }
+
+    internal void Detach()
+    {
+        if (_value is not null) _value.Generation++;
+        if (_gradient is not null) _gradient.Generation++;
+        if (_shadow is not null) _shadow.Generation++;
+        _value = _gradient = _shadow = null;
+        HasGradient = false;
+    }
+
+    private TensorState Describe(Device device, nint address, DType dtype) =>
+        new() { Device = device, Shape = Shape, DType = dtype, Address = address, References = 1 };
+
+    private InvalidOperationException NotBuilt() =>
+        new($"Parameter {(Name.Length == 0 ? Shape.ToString() : Name)} has no memory: the root module's Build(device, seed) has not run, or the model was disposed.");
+}

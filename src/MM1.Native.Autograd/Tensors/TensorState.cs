@@ -1,0 +1,66 @@
+using MM1.Native.Kernels;
+
+namespace MM1.Native.Autograd;
+
+/// <summary>
+/// What a <see cref="Tensor"/> handle points to. Arenas reuse these objects from step to step; the generation tells a
+/// handle that its tensor is gone.
+/// </summary>
+internal sealed class TensorState
+{
+    public TensorState() => Owner = this;
+
+    public int Generation;
+    public Arena? Arena;
+    public Device Device = null!;
+    public Shape Shape;
+    public DType DType;
+    public nint Address;
+
+    /// <summary>The tensor whose memory this one shows: itself, or what it is a view of.</summary>
+    public TensorState Owner;
+
+    /// <summary>Of an owner: the states that show its memory. At 0 the block goes back to the arena.</summary>
+    public int References;
+
+    /// <summary>Of an owner: nodes of the tape that will read it in backward.</summary>
+    public int Saved;
+
+    public long BlockBytes;
+    public Node? Producer;
+    public Parameter? Parameter;
+    public TensorState? Gradient;
+    public bool RequiresGradient;
+    public bool Keeps;
+    public bool Released;
+
+    public long Elements => Shape.Elements;
+
+    public Operand Operand => new(Address, DType, Shape.Columns);
+
+    /// <summary>Columns [first, ...) of every row.</summary>
+    public Operand ColumnsFrom(long first) => new(Address + (nint)(first * DType.Size()), DType, Shape.Columns);
+
+    /// <summary>The memory as rows of another length.</summary>
+    public Operand AsRowsOf(long columns) => new(Address, DType, columns);
+
+    /// <summary>Whether nobody else shows this memory, so that it may be overwritten.</summary>
+    public bool IsExclusive => Owner.References == 1 && Owner.Saved == 0;
+
+    public void Clear()
+    {
+        Generation++;
+        Arena = null;
+        Owner = this;
+        References = 0;
+        Saved = 0;
+        BlockBytes = 0;
+        Address = 0;
+        Producer = null;
+        Parameter = null;
+        Gradient = null;
+        RequiresGradient = false;
+        Keeps = false;
+        Released = false;
+    }
+}

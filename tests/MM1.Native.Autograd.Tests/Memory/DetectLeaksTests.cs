@@ -1,0 +1,67 @@
+using System.Reflection;
+using MM1.Native.Kernels;
+using MM1.Native.TestSupport;
+using Xunit;
+using Xunit.v3;
+
+namespace MM1.Native.Autograd.Tests;
+
+/// <summary>The leak detector that watches over this assembly finds leaks.</summary>
+public sealed class DetectLeaksTests
+{
+    [Fact]
+    public void MemoryLeftBehindIsFound()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        DeviceMemory? block = null;
+        string message = Leak(() => block = device.Allocate(100));
+        Assert.EndsWith("left 0 open arenas and 1 blocks of device memory (100 bytes) behind.", message, StringComparison.Ordinal);
+        block!.Dispose();
+    }
+
+    [Fact]
+    public void AnOpenArenaIsFoundAndClosed()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        device.BeginSession().Dispose(); // its tables come with the first arena and stay with the device
+        string message = Leak(() => device.BeginStep());
+        Assert.EndsWith("left 1 open arenas and 0 blocks of device memory (0 bytes) behind.", message, StringComparison.Ordinal);
+        Assert.Null(Arena.Current);
+    }
+
+    [Fact]
+    public void CleanTestsPass()
+    {
+        (DetectLeaksAttribute detector, MethodInfo method, IXunitTest test) = Detector();
+        detector.Before(method, test);
+        using (Device device = TestDevices.Open("cpu/2"))
+        {
+            using (device.BeginStep()) Tensor.Zeros([100]);
+            device.Allocate(0); // an empty block is none
+        }
+        detector.After(method, test);
+    }
+
+    [Fact]
+    public void FreedBlocksAreCountedOnce()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        long blocks = DeviceMemory.LiveBlocks, bytes = DeviceMemory.LiveBytes;
+        DeviceMemory memory = device.Allocate(1000);
+        Assert.Equal((blocks + 1, bytes + 1000), (DeviceMemory.LiveBlocks, DeviceMemory.LiveBytes));
+        memory.Dispose();
+        memory.Dispose();
+        Assert.Equal((blocks, bytes), (DeviceMemory.LiveBlocks, DeviceMemory.LiveBytes));
+    }
+
+    private static string Leak(Action leaks)
+    {
+        (DetectLeaksAttribute detector, MethodInfo method, IXunitTest test) = Detector();
+        detector.Before(method, test);
+        leaks();
+        return Assert.Throws<InvalidOperationException>(() => detector.After(method, test)).Message;
+    }
+
+    private static (DetectLeaksAttribute Detector, MethodInfo Method, IXunitTest Test) Detector() =>
+        (new DetectLeaksAttribute(), (MethodInfo)MethodBase.GetCurrentMethod()!, (IXunitTest)TestContext.Current.Test!);
+}
