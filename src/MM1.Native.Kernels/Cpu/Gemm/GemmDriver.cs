@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace MM1.Native.Kernels.Cpu;
 
@@ -20,6 +21,11 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
 
     /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
     private const long InPlaceElements = 4096;
+
+    /// <summary>Elements of an output that no L2 cache holds, and steps of k that last as long as it takes to come.</summary>
+    private const long FetchElements = 1 << 20, FetchDepth = 64;
+
+    private const int CacheLine = 64 / sizeof(float);
 
     public static void Run(WorkerPool pool, GemmScratch scratch, in GemmArgs args, nint workspace)
     {
@@ -186,6 +192,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             int count = Math.Min(height, rows.Count - i);
             float* a = rows.Start + i * rows.TileStep;
             nint step = rows.Step == 0 ? count : rows.Step;
+            if (pass.Fetch) Fetch(in problem, in pass, rows.Row + i, columns.Column, count, columns.Count);
             if (direct)
             {
                 float* sums = problem.Sums + (rows.Row + i) * problem.StrideSums + columns.Column;
@@ -199,6 +206,25 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         }
     }
 
+    /// <summary>Asks for what the end of a tile will read and write, so that it is in the cache by then.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, nint column, int rows, int columns)
+    {
+        Fetch(problem.Sums + row * problem.StrideSums + column, problem.StrideSums, rows, columns);
+        if (!pass.Last) return;
+        if (problem.Residual != null) Fetch(problem.Residual + row * problem.StrideResidual + column, problem.StrideResidual, rows, columns);
+        if (problem.PreActivation != null) Fetch(problem.PreActivation + row * problem.StridePreActivation + column, problem.StridePreActivation, rows, columns);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* matrix, nint stride, int rows, int columns)
+    {
+        for (int i = 0; i < rows; i++, matrix += stride)
+        {
+            for (int j = 0; j < columns; j += CacheLine) Sse.Prefetch0(matrix + j);
+        }
+    }
+
     /// <summary>One k block.</summary>
     private readonly struct Pass
     {
@@ -209,6 +235,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public readonly bool Direct;
         public readonly bool Accumulate;
 
+        /// <summary>What a tile reads and writes at its end is asked for at its beginning.</summary>
+        public readonly bool Fetch;
+
         public Pass(ref readonly GemmProblem problem, nint begin, nint depth)
         {
             Begin = begin;
@@ -216,6 +245,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             First = begin == 0;
             Last = begin + depth == problem.K;
             Accumulate = !First || problem.Beta != 0;
+            Fetch = Sse.IsSupported && depth >= FetchDepth && problem.M * problem.N >= FetchElements;
             Direct = problem.Alpha == 1 && !(Last && problem.HasEpilogue)
                 && (!First || problem.Beta == 0 || (problem.Beta == 1 && problem.Sums == problem.Output));
         }
