@@ -272,7 +272,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     private struct Block
     {
         /// <summary>Panels of columns from which on a copy of the rows pays.</summary>
-        private const int WorthCopying = 3;
+        private const int WorthCopying = 3, PageElements = 4096 / sizeof(float);
 
         public nint Row;
         public int Count;
@@ -284,7 +284,8 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public static Block Of(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, nint count, nint panels, float* scratch)
         {
             var block = new Block { Row = row, Count = (int)count };
-            bool copy = panels >= WorthCopying;
+            // Rows that lie side by side are read where they are, unless whole pages lie between them: such rows share one cache set.
+            bool copy = panels >= WorthCopying && (problem.TransposeA || problem.StrideA % PageElements == 0);
             if (problem.TransposeA)
             {
                 float* source = problem.A + pass.Begin * problem.StrideA + row;
