@@ -92,6 +92,23 @@ public sealed class GemmTests
         }
     }
 
+    /// <summary>More threads than tiles of rows, panels of columns, problems, or CPUs.</summary>
+    [Fact]
+    public void AnyNumberOfThreadsGivesTheSameBits()
+    {
+        GemmCase[] cases =
+        [
+            new() { M = 300, N = 130, K = 600, Layout = "NT", Bias = true }, new() { M = 40, N = 260, K = 90, Layout = "TN" },
+            new() { M = 260, N = 2200, K = 20 }, new() { M = 60, N = 70, K = 200, Batch = 7 },
+        ];
+        using Device one = Device.Parse("cpu", new DeviceOptions { Threads = 1 });
+        foreach (int threads in new[] { 3, 7, 40 })
+        {
+            using Device many = Device.Parse("cpu", new DeviceOptions { Threads = threads, PinThreads = false });
+            foreach (GemmCase @case in cases) Agreement.CheckBitwise($"{@case} on {threads} threads", @case.Run(many).Output, @case.Run(one).Output);
+        }
+    }
+
     [Theory, MemberData(nameof(Devices))]
     public void AProductOfABatchIsTheSameBitsAlone(string deviceName)
     {

@@ -98,6 +98,18 @@ public sealed class CrossEntropyTests
         }
     }
 
+    /// <summary>Subnormal gradients would slow down every product that reads them a hundredfold.</summary>
+    [Theory, MemberData(nameof(Devices))]
+    public void NoGradientIsSubnormal(string deviceName)
+    {
+        using Device device = TestDevices.Open(deviceName);
+        var @case = new CrossEntropyCase { Tokens = 1, Vocabulary = 150, LossGradient = 1f / 4096 };
+        Dictionary<string, float[]> results = @case.Run(device, [.. Enumerable.Range(0, 150).Select(i => -(float)i)], [0]);
+        float[] gradient = results["logits gradient"];
+        Assert.DoesNotContain(gradient, float.IsSubnormal);
+        for (int i = 1; i < 45; i++) Assert.Equal(Math.Exp(-i) * (1 - Math.Exp(-1)) / 4096, gradient[i], 1e-6 * Math.Exp(-i) / 4096 * 4);
+    }
+
     [Theory, MemberData(nameof(Devices))]
     public void BrokenArgumentsAreNamed(string deviceName)
     {

@@ -15,6 +15,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Multiply-adds below which waking the other threads costs more than they save.</summary>
     private const long SerialWork = 1 << 19;
 
+    /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
+    private const long InPlaceElements = 4096;
+
     public static void Run(WorkerPool pool, GemmScratch scratch, in GemmArgs args, nint workspace)
     {
         var problem = new GemmProblem(in args, workspace);
@@ -112,7 +115,8 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                 {
                     nint column = index * width;
                     var columns = new Panel(column, Math.Min(width, problem.N - column));
-                    if (rows.Count <= 2 * GemmTile.Rows<T>() && !problem.TransposeB && columns.IsWhole)
+                    bool inPlace = !problem.TransposeB && columns.IsWhole && (rows.Count <= 2 * GemmTile.Rows<T>() || pass.Depth * problem.StrideB <= InPlaceElements);
+                    if (inPlace)
                         Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + column, problem.StrideB, tile);
                     else
                         Tiles(in problem, in pass, in rows, in columns, columns.Pack(in problem, in pass, panel), columns.Width, tile);

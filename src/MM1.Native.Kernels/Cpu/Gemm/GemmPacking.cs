@@ -10,6 +10,8 @@ internal static unsafe class GemmPacking
     /// <summary>Elements between the rows of a copied block of A beyond its depth: rows a power of two apart would share one cache set.</summary>
     public const int RowPadding = 16;
 
+    private const int StepsTogether = 8;
+
     /// <summary>
     /// Packs columns of B as <c>panel[k * width + column]</c>; the sums of the columns that are missing to <paramref name="width"/> are nobody's.
     /// <paramref name="stride"/> is from one k to the next, or with <paramref name="transposed"/> from column to column.
@@ -57,28 +59,32 @@ internal static unsafe class GemmPacking
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void TransposedRows<T>(float* source, nint stride, int rows, int height, nint depth, float* block) where T : unmanaged, ISimd<T>
     {
-        int full = rows / height * height, rest = rows - full;
-        for (nint k = 0; k < depth; k++, source += stride)
+        // A few k at a time: their rows stay in the L1 cache even where they are a power of two apart, and a tile is written in runs.
+        for (nint begin = 0; begin < depth; begin += StepsTogether)
         {
-            float* tile = block + k * height;
-            int row = 0;
-            if (T.Count == 16)
+            nint end = Math.Min(depth, begin + StepsTogether);
+            for (int row = 0; row < rows; row += height)
             {
-                for (; row < full; row += 9, tile += depth * 9)
+                int count = Math.Min(height, rows - row);
+                float* from = source + begin * stride + row, to = block + row * depth + begin * count;
+                if (T.Count == 16 && count == 9)
                 {
-                    Vector256.Load(source + row).Store(tile);
-                    tile[8] = source[row + 8];
+                    for (nint k = begin; k < end; k++, from += stride, to += 9)
+                    {
+                        Vector256.Load(from).Store(to);
+                        to[8] = from[8];
+                    }
+                }
+                else
+                {
+                    for (nint k = begin; k < end; k++, from += stride, to += count)
+                    {
+                        int i = 0;
+                        for (; i + 4 <= count; i += 4) Vector128.Load(from + i).Store(to + i);
+                        for (; i < count; i++) to[i] = from[i];
+                    }
                 }
             }
-            else
-            {
-                for (; row < full; row += height, tile += depth * height)
-                {
-                    for (int i = 0; i < height; i += 4) Vector128.Load(source + row + i).Store(tile + i);
-                }
-            }
-            tile = block + full * depth + k * rest;
-            for (; row < rows; row++) *tile++ = source[row];
         }
     }
 

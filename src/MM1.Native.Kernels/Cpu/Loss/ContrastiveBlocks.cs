@@ -92,8 +92,8 @@ internal unsafe struct ContrastiveColumnsJob : IRangeJob
         {
             T before = T.Load(Maximum + column), maximum = before;
             for (long row = 0; row < Rows; row++) maximum = T.Max(maximum, T.Load(Logits + row * Stride + column));
-            T sum = T.Load(Sum + column) * VectorMath.Exp(before - maximum);
-            for (long row = 0; row < Rows; row++) sum += VectorMath.Exp(T.Load(Logits + row * Stride + column) - maximum);
+            T sum = T.Load(Sum + column) * SoftmaxRows.ExpOfShifted(before - maximum);
+            for (long row = 0; row < Rows; row++) sum += SoftmaxRows.ExpOfShifted(T.Load(Logits + row * Stride + column) - maximum);
             T.Store(maximum, Maximum + column);
             T.Store(sum, Sum + column);
         }
@@ -141,7 +141,7 @@ internal unsafe struct ContrastiveGradientJob : IRangeJob
         for (; column + T.Count <= Pairs; column += T.Count)
         {
             T x = T.Load(logits + column);
-            T gradient = factor * (VectorMath.Exp(x - rowShift) + VectorMath.Exp(x - T.Load(LogSumExpColumns + column)));
+            T gradient = factor * (SoftmaxRows.Probability(x - rowShift) + SoftmaxRows.Probability(x - T.Load(LogSumExpColumns + column)));
             T.Store(gradient, logits + column);
             sum = T.MultiplyAdd(gradient, x, sum);
         }
@@ -150,7 +150,7 @@ internal unsafe struct ContrastiveGradientJob : IRangeJob
             // Missing lanes: a logit of 0 adds nothing to the sum; their gradients fall into the padding.
             T x = SimdTail.Load<T>(logits + column, Pairs - column, 0);
             T columnShift = SimdTail.Load<T>(LogSumExpColumns + column, Pairs - column, 0);
-            T gradient = factor * (VectorMath.Exp(x - rowShift) + VectorMath.Exp(x - columnShift));
+            T gradient = factor * (SoftmaxRows.Probability(x - rowShift) + SoftmaxRows.Probability(x - columnShift));
             SimdTail.Store(gradient, logits + column, Pairs - column);
             sum = T.MultiplyAdd(gradient, x, sum);
         }

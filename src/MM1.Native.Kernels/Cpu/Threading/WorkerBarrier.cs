@@ -8,12 +8,13 @@ internal struct SharedCounters
 }
 
 /// <summary>Every worker of a job waits here for all the others: <see cref="WorkerPool.Barrier"/>.</summary>
-internal readonly unsafe struct WorkerBarrier(SharedCounters* shared, int threads)
+internal readonly unsafe struct WorkerBarrier(SharedCounters* shared, int threads, bool crowded)
 {
     private const int SpinsBeforeYield = 2000;
 
     private readonly SharedCounters* _shared = shared;
     private readonly int _threads = threads;
+    private readonly bool _crowded = crowded;
 
     /// <summary>Returns when all workers of the pool have come here as often as this one.</summary>
     /// <exception cref="InvalidOperationException">Another worker failed, so that it will not come.</exception>
@@ -26,7 +27,7 @@ internal readonly unsafe struct WorkerBarrier(SharedCounters* shared, int thread
         while (Volatile.Read(ref _shared->Arrivals.Value) - target < 0)
         {
             if (Volatile.Read(ref _shared->Failed.Value) != 0) throw new InvalidOperationException("Another worker failed before the barrier.");
-            if (++spins < SpinsBeforeYield) Thread.SpinWait(1);
+            if (++spins < SpinsBeforeYield && !_crowded) Thread.SpinWait(1);
             else Thread.Yield();
         }
     }

@@ -26,11 +26,15 @@ internal interface IRangeJob
 /// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
-    private const int SpinsBeforeSleep = 4000;
+    private const int SpinsBeforeSleep = 8000;
+    private const int SpinsBeforeYield = 10000;
     private const int MaximumChunksPerWorker = 8;
 
     private readonly Worker[] _workers;
     private readonly int[] _cpus;
+
+    /// <summary>More threads than CPUs: whoever spins keeps the one he waits for from running.</summary>
+    private readonly bool _crowded;
     private PaddedCounter _epoch;
     private PaddedCounter _running;
     private readonly SharedCounters* _shared;
@@ -43,8 +47,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     public WorkerPool(int threads, bool pin)
     {
         Threads = threads;
-        _cpus = pin ? Affinity.AllowedCpus() : [];
-        if (_cpus.Length < threads) _cpus = []; // more threads than CPUs: let the scheduler place them
+        int[] cpus = Affinity.AllowedCpus();
+        _crowded = threads > (cpus.Length > 0 ? cpus.Length : Environment.ProcessorCount);
+        _cpus = pin && cpus.Length >= threads ? cpus : []; // more threads than CPUs: let the scheduler place them
         _shared = (SharedCounters*)NativeMemory.AlignedAlloc((nuint)sizeof(SharedCounters), 256);
         *_shared = default;
         _workers = new Worker[threads];
@@ -92,7 +97,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>Where every worker of a running job can wait for all the others; jobs carry it as a field.</summary>
-    public WorkerBarrier Barrier => new(_shared, Threads);
+    public WorkerBarrier Barrier => new(_shared, Threads, _crowded);
 
     public void Dispose()
     {
@@ -128,7 +133,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         int spins = 0;
         while (Volatile.Read(ref _running.Value) != 0)
         {
-            if (++spins < 10000) Thread.SpinWait(2);
+            if (++spins < SpinsBeforeYield && !_crowded) Thread.SpinWait(2);
             else Thread.Yield();
         }
         if (own is not null) ExceptionDispatchInfo.Throw(own);
@@ -218,7 +223,8 @@ internal sealed unsafe class WorkerPool : IDisposable
             while (Volatile.Read(ref _pool._epoch.Value) == seen)
             {
                 if (_pool._stopping) return false;
-                Thread.SpinWait(8);
+                if (_pool._crowded) spins = SpinsBeforeSleep;
+                else Thread.SpinWait(4);
                 if (++spins < SpinsBeforeSleep) continue;
                 Volatile.Write(ref _asleep, 1);
                 Interlocked.MemoryBarrier(); // the flag before the last look at the epoch: no wake-up is lost
