@@ -7,7 +7,12 @@ namespace MM1.Native.Kernels.Tests;
 /// <summary>Conformance on the registers of lesser machines, down to none; families add their classes to the list.</summary>
 public sealed class NarrowerMachineTests
 {
-    private static readonly string[] Classes = ["*.GemmTests", "*.BiasGradientTests", "*.ConvolutionTests", "*.ResamplingTests", "*.EmbeddingTests"];
+    private static readonly string[] Classes =
+    [
+        "*.GemmTests", "*.BiasGradientTests", "*.ConvolutionTests", "*.ResamplingTests", "*.EmbeddingTests",
+        "*.FlashAttentionTests", "*.DecodeTests", "*.NormTests", "*.L2NormalizeTests", "*.ActivationTests", "*.ArithmeticTests", "*.RotaryTests",
+        "*.StorageTests", "*.ReduceTests", "*.SoftmaxTests", "*.CrossEntropyTests", "*.AdamWTests", "*.RandomFillTests",
+    ];
 
     [Theory]
     [InlineData("DOTNET_EnableAVX512", 256)]
