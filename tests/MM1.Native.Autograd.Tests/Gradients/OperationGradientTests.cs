@@ -84,14 +84,14 @@ public sealed class OperationGradientTests
             }
         }
 
-        // Once by a product, whose gradient is written in place, and once by a sum, whose gradient is shared.
+        // Once by a scale, whose kernel adds into the gradient, and once by a sum, whose gradient is shared.
         static Tensor Others(Tensor[] leaves)
         {
             Tensor total = default;
             for (int i = 0; i < leaves.Length; i++)
             {
                 float[] weights = Dual.Weights(50 + i, leaves[i].Shape);
-                Tensor term = Dual.Product(leaves[i], weights) + Dual.Product(leaves[i] + Tensor.Zeros(leaves[i].Shape), weights);
+                Tensor term = Dual.Product(Functional.Scale(leaves[i], 1), weights) + Dual.Product(leaves[i] + Tensor.Zeros(leaves[i].Shape), weights);
                 total = i == 0 ? term : total + term;
             }
             return total;
