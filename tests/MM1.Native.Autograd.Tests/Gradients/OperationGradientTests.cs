@@ -67,31 +67,32 @@ public sealed class OperationGradientTests
             using (context.Device.BeginStep())
             {
                 Tensor[] leaves = Leaves(test);
-                Tensor before = after ? default : Others(leaves);
+                // Recorded before, and so run after the operation's backward: a kernel that adds into the gradient, which may be
+                // shared then. Recorded after, and so run before it: a sum with another leaf, with which the gradient is shared then.
+                Tensor[] partners = [.. leaves.Select(leaf => Tensor.From(new float[leaf.Elements], leaf.Shape, requiresGradient: true))];
+                Tensor others = after ? default : Others(i => Functional.Scale(leaves[i], 1));
                 Tensor[] results = test.Run(context, leaves);
                 foreach (Tensor result in results) result.RetainGradient();
                 Tensor mine = Dual.Of(results);
-                Tensor loss = mine + (after ? Others(leaves) : before);
-                loss.Backward();
+                if (after) others = Others(i => leaves[i] + partners[i]);
+                (mine + others).Backward();
                 for (int i = 0; i < leaves.Length; i++)
                 {
-                    float[] expected = Dual.Weights(50 + i, leaves[i].Shape);
-                    for (int j = 0; j < expected.Length; j++) expected[j] = expected[j] + expected[j] + plain[i]![j];
-                    Close.Check($"gradient of input {i}, other uses {(after ? "after" : "before")}", leaves[i].Gradient!.Value.ToArray(), expected);
+                    float[] weights = Dual.Weights(50 + i, leaves[i].Shape);
+                    Close.Check($"gradient of input {i}, another use {(after ? "after" : "before")}", leaves[i].Gradient!.Value.ToArray(), [.. weights.Zip(plain[i]!, (a, b) => a + b)]);
+                    if (after) Agreement.CheckBitwise($"gradient of the partner of input {i}", partners[i].Gradient!.Value.ToArray(), weights);
                 }
                 for (int i = 0; i < results.Length; i++)
                     Agreement.CheckBitwise($"retained gradient of output {i}", results[i].Gradient!.Value.ToArray(), Dual.Weights(1 + i, results[i].Shape));
             }
         }
 
-        // Once by a product, whose gradient is written in place, and once by a sum, whose gradient is shared.
-        static Tensor Others(Tensor[] leaves)
+        Tensor Others(Func<int, Tensor> use)
         {
             Tensor total = default;
-            for (int i = 0; i < leaves.Length; i++)
+            for (int i = 0; i < test.Inputs.Length; i++)
             {
-                float[] weights = Dual.Weights(50 + i, leaves[i].Shape);
-                Tensor term = Dual.Product(leaves[i], weights) + Dual.Product(leaves[i] + Tensor.Zeros(leaves[i].Shape), weights);
+                Tensor term = Dual.Product(use(i), Dual.Weights(50 + i, test.Inputs[i]));
                 total = i == 0 ? term : total + term;
             }
             return total;

@@ -16,6 +16,10 @@ public sealed class TapeTests
         Tensor x = Leaf(), loss = Functional.Sum(x * x);
         loss.Backward();
         Assert.Contains("Backward() ran once in this step", Assert.Throws<OperationException>(loss.Backward).Message, StringComparison.Ordinal);
+        arena.Dispose();
+        // The next step has the same tape again, unused.
+        using Arena next = device.BeginStep();
+        Assert.Contains("nothing on the tape leads to this tensor", Assert.Throws<OperationException>(Functional.Sum(Tensor.Zeros([2])).Backward).Message, StringComparison.Ordinal);
     }
 
     [Fact]
