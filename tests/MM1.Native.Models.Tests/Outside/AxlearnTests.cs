@@ -96,6 +96,41 @@ public sealed class AxlearnTests
         }
     }
 
+    /// <summary>BERT: post-norm blocks, put together from this project's layers.</summary>
+    [Theory, MemberData(nameof(Devices))]
+    public void BertEncoder(string deviceName)
+    {
+        using AxlearnFile file = AxlearnFile.Open("axlearn_encoder_test", "test_against_hf_encoder/");
+        using Device device = TestDevices.Open(deviceName);
+        const string Embeddings = "params/encoder/emb";
+        float[] type = file[Embeddings + "/type_emb/weight"];
+        using (device.BeginInference())
+        {
+            Tensor tokens = Functional.Embedding(Tensor.From(file.Read<long>("inputs/input_ids"), [33]), Tensor.From(file[Embeddings + "/token_emb/weight"], [24, 12]));
+            Tensor x = Functional.Add(Functional.Add(Functional.Reshape(tokens, [3, 11, 12]), Tensor.From(file[Embeddings + "/pos_emb/weight"], [11, 12])), Tensor.From(type, [12]));
+            x = Normalize(Functional.Reshape(x, [33, 12]), Embeddings);
+            for (int i = 0; i < 2; i++)
+            {
+                string source = $"params/encoder/transformer/layer{i}";
+                using var attention = new Attention(new AttentionOptions { Width = 12, Heads = 4, HeadSize = 8, Bias = true });
+                using var mlp = new Mlp(12, 48);
+                attention.Build(device, 1);
+                mlp.Build(device, 1);
+                LoadAttention(attention.Parameters(), "", file, source + "/self_attention/attention", source + "/self_attention/attention/i_proj", 12, 4, 3, 8);
+                mlp.First.Weight.Load(Transpose(file[source + "/feed_forward/linear1/weight"], 12, 48));
+                mlp.First.Bias!.Load(file[source + "/feed_forward/linear1/bias"]);
+                mlp.Second.Weight.Load(Transpose(file[source + "/feed_forward/linear2/weight"], 48, 12));
+                mlp.Second.Bias!.Load(file[source + "/feed_forward/linear2/bias"]);
+                x = Normalize(attention.Forward(x, AttentionLayout.Uniform(3, 11, AttentionMask.Full), residual: x), source + "/self_attention");
+                x = Normalize(mlp.Forward(x, x), source + "/feed_forward");
+            }
+            Check(file["outputs/last_hidden_state"], x.ToArray());
+        }
+
+        Tensor Normalize(Tensor x, string source) =>
+            Functional.LayerNorm(x, Tensor.From(file[source + "/norm/scale"], [12]), Tensor.From(file[source + "/norm/bias"], [12]), 1e-5f);
+    }
+
     private static void Check(float[] expected, float[] actual)
     {
         Assert.Equal(expected.Length, actual.Length);

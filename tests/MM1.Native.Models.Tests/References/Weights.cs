@@ -5,13 +5,17 @@ using MM1.Native.TestSupport;
 namespace MM1.Native.Models.Tests;
 
 /// <summary>A module's parameters by name, in the precision of a reference.</summary>
-internal sealed class Weights<T>(Module module) where T : IFloatingPointIeee754<T>
+internal sealed class Weights<T>(Dictionary<string, T[]> values) where T : IFloatingPointIeee754<T>
 {
-    private readonly Dictionary<string, T[]> _values = module.Parameters().ToDictionary(parameter => parameter.Name, parameter => Samples.As<T>(parameter.ToArray()));
+    public Weights(Module module) : this(module.Parameters().ToDictionary(parameter => parameter.Name, parameter => Samples.As<T>(parameter.ToArray()))) { }
 
-    public T[] this[string name] => _values[name];
+    public T[] this[string name] => values[name];
 
-    public T[]? Find(string name) => _values.GetValueOrDefault(name);
+    public T[]? Find(string name) => values.GetValueOrDefault(name);
+
+    /// <summary>The same with one parameter moved.</summary>
+    public Weights<T> Moved(string name, T[] direction, T step) =>
+        new(new Dictionary<string, T[]>(values) { [name] = [.. values[name].Select((value, i) => value + step * direction[i])] });
 }
 
 internal static class RandomWeights
