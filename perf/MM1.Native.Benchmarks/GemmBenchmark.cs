@@ -8,7 +8,7 @@ namespace MM1.Native.Benchmarks;
 /// <summary>Matrix products on the cpu device beside OpenBLAS, interleaved in one process, as medians of rounds.</summary>
 internal static unsafe class GemmBenchmark
 {
-    private const double RoundSeconds = 0.012, WarmUpSeconds = 0.003;
+    private const double RoundSeconds = 0.008, WarmUpSeconds = 0.002;
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
@@ -20,7 +20,7 @@ internal static unsafe class GemmBenchmark
     {
         bool json = options.Contains("--json");
         int threads = int.Parse(Option(options, "--threads") ?? BenchmarkMachine.Current.Cpus.ToString());
-        int rounds = int.Parse(Option(options, "--rounds") ?? "9");
+        int rounds = int.Parse(Option(options, "--rounds") ?? "15");
         string only = Option(options, "--only") ?? "";
         double peak = MachinePeak.Measure(threads);
         OpenBlas? peer = OpenBlas.TryOpen(threads);

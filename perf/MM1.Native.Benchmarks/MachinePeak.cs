@@ -11,10 +11,17 @@ internal static unsafe class MachinePeak
     private const int Chains = 12;
     private const int Steps = 200_000;
 
-    /// <summary>GFLOP/s of that many threads: the best of some runs of a few milliseconds.</summary>
+    /// <summary>GFLOP/s of that many threads: the best of some runs of half a millisecond.</summary>
     public static double Measure(int threads, int runs = 30)
     {
         using var pool = new WorkerPool(threads, pin: true);
+        return Measure(pool, runs);
+    }
+
+    /// <summary>The same on the threads of a device, to be interleaved with its work: no second set of threads spins beside them.</summary>
+    public static double Measure(WorkerPool pool, int runs)
+    {
+        int threads = pool.Threads;
         var job = new Job();
         double best = double.MaxValue;
         for (int run = 0; run < runs; run++)

@@ -7,7 +7,7 @@ namespace MM1.Native.Kernels.Tests;
 /// <summary>Conformance on the registers of lesser machines, down to none; families add their classes to the list.</summary>
 public sealed class NarrowerMachineTests
 {
-    private static readonly string[] Classes = ["*.GemmTests", "*.BiasGradientTests"];
+    private static readonly string[] Classes = ["*.GemmTests", "*.BiasGradientTests", "*.ConvolutionTests", "*.ResamplingTests", "*.EmbeddingTests"];
 
     [Theory]
     [InlineData("DOTNET_EnableAVX512", 256)]

@@ -318,8 +318,9 @@ public static partial class Functional
 
         public override void Backward()
         {
-            // The kernel overwrites; a gate that also fed something else gets the sum in a second pass.
-            TensorState gradient = OutputGradient!.Arena!.New(_input.Shape, DType.Float32);
+            // A projection that nobody else reads becomes its own gradient: the widest tensor of a block exists once.
+            Arena arena = OutputGradient!.Arena!;
+            TensorState gradient = _input.MayBecomeGradient(arena) ? arena.NewView(_input, _input.Shape, _input.Address) : arena.New(_input.Shape, DType.Float32);
             long hidden = _input.Shape.Columns / 2;
             gradient.Device.Kernels.GatedActivationBackward(gradient.Device.Launch(), new GatedActivationBackwardArgs
             {

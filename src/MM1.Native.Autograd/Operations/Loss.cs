@@ -165,10 +165,8 @@ public static class Loss
         public override void Backward()
         {
             Arena arena = OutputGradient!.Arena!;
-            // Logits that nobody else reads become their own gradient: the largest tensor of a small model exists once. Those
-            // of an outer arena may be read again by its next micro-batch.
-            bool inPlace = _logits is { Keeps: false, Producer: not null, Gradient: null } && _logits.Owner == _logits && _logits.References == 1 && _logits.Saved == 1 && _logits.Arena == arena;
-            TensorState gradient = inPlace ? arena.NewView(_logits, _logits.Shape, _logits.Address) : arena.New(_logits.Shape, DType.Float32);
+            // Logits that nobody else reads become their own gradient: the largest tensor of a small model exists once.
+            TensorState gradient = _logits.MayBecomeGradient(arena) ? arena.NewView(_logits, _logits.Shape, _logits.Address) : arena.New(_logits.Shape, DType.Float32);
             var args = new CrossEntropyBackwardArgs
             {
                 Tokens = _forward.Tokens,

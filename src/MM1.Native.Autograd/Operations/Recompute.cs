@@ -9,7 +9,7 @@ public static partial class Functional
     /// to the block's input and output; time rises by one forward. The gradients are the same bits.
     /// </summary>
     /// <param name="block">Computes the output from the input and from parameters; it must compute the same again.</param>
-    /// <param name="input">The input; other step tensors that the block uses get no gradient through it.</param>
+    /// <param name="input">The input. Other tensors that the block uses get their gradients as well; until backward their elements must stay.</param>
     public static Tensor Recompute(Func<Tensor, Tensor> block, Tensor input)
     {
         const string Operation = "Recompute";

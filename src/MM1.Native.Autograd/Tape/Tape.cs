@@ -34,7 +34,7 @@ internal sealed class Tape
         const string Operation = "Backward";
         if (root.Elements != 1)
             throw new OperationException(Operation, $"starts from a scalar; this tensor has shape {root.Shape}. Reduce it first (Functional.Sum, Functional.Mean or a loss).");
-        Arena arena = Arena.Require(Operation);
+        _ = Arena.Require(Operation);
         if (root.Producer is null)
         {
             if (root.Arena?.Tape._consumed == true)
@@ -44,7 +44,7 @@ internal sealed class Tape
         Tape tape = root.Arena!.Tape;
         using (GradientMode.NoGrad())
         {
-            TensorState seed = arena.New(root.Shape, root.DType);
+            TensorState seed = root.Arena.New(root.Shape, root.DType); // it lives as long as the root does
             Kernel.Fill(seed, 1);
             root.Gradient = seed;
             root.Keeps = true;

@@ -47,6 +47,13 @@ internal sealed class TensorState
     /// <summary>Whether nobody else shows this memory, so that it may be overwritten.</summary>
     public bool IsExclusive => Owner.References == 1 && Owner.Saved == 0;
 
+    /// <summary>
+    /// For the one node that saved this tensor and is running backward: whether nobody else will read the elements, so that the
+    /// tensor's gradient may take their place. Not for a kept tensor, a leaf, a view, one that
+    /// has a gradient already, or one of an outer arena, whose next micro-batch may read it again.
+    /// </summary>
+    public bool MayBecomeGradient(Arena arena) => Arena == arena && !Keeps && Producer is not null && Gradient is null && Owner == this && References == 1 && Saved == 1;
+
     public void Clear()
     {
         Generation++;

@@ -91,7 +91,7 @@ public record struct CrossEntropyForwardArgs
     public Operand Loss;
     /// <summary>Optional float32 [Tokens], not divided; ignored tokens give 0.</summary>
     public Operand TokenLosses;
-    /// <summary>Optional float32 [Tokens], for the backward.</summary>
+    /// <summary>Optional float32 [Tokens], for the backward; ignored tokens give 0.</summary>
     public Operand LogSumExp;
     /// <summary>Optional: device address of the StepState whose LossDenominator divides.</summary>
     public nint StepState;
@@ -159,7 +159,7 @@ public record struct LinearCrossEntropyForwardArgs
     public Operand Loss;
     /// <summary>Optional float32 [Tokens].</summary>
     public Operand TokenLosses;
-    /// <summary>float32 [Tokens].</summary>
+    /// <summary>float32 [Tokens]; ignored tokens give 0.</summary>
     public Operand LogSumExp;
     /// <summary>Optional, as for CrossEntropyForward.</summary>
     public nint StepState;

@@ -20,6 +20,9 @@ public sealed unsafe class CpuDevice : Device
         _kernels = new CpuKernels(_pool);
     }
 
+    /// <summary>The device's threads, for benchmarks that measure the machine with them.</summary>
+    internal WorkerPool Pool => _pool;
+
     /// <inheritdoc/>
     public override string Name => "cpu";
 

@@ -98,6 +98,22 @@ public sealed class RecomputeTests
     }
 
     [Fact]
+    public void OtherTensorsOfTheBlockGetTheirGradients()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using Arena arena = device.BeginStep();
+        Tensor x = Tensor.From([1f, 2], [2], requiresGradient: true), y = Tensor.From([3f, 4], [2], requiresGradient: true);
+        Tensor factor = Functional.Scale(y, 10);
+        Dual.Product(Functional.Recompute(input => input * factor + y, x), [5, 7]).Backward();
+        Assert.Equal([150f, 280], x.Gradient!.Value.ToArray());
+        Assert.Equal([55f, 147], y.Gradient!.Value.ToArray());
+        // The block may even give back what it did not make.
+        Dual.Product(Functional.Recompute(_ => y, x), [1, 1]).Backward();
+        Assert.Equal([56f, 148], y.Gradient!.Value.ToArray());
+        Assert.Equal([150f, 280], x.Gradient!.Value.ToArray());
+    }
+
+    [Fact]
     public void ABlockThatChangesItsShapeThrows()
     {
         using Device device = TestDevices.Open("cpu/1");

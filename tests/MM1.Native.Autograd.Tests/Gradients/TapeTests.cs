@@ -303,6 +303,21 @@ public sealed class TapeTests
     }
 
     [Fact]
+    public void BackwardMayRunInsideAnInnerArena()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using Arena arena = device.BeginStep();
+        Tensor x = Leaf(), loss = Functional.Sum(x * x);
+        using (device.BeginMicroBatch()) loss.Backward();
+        using (device.BeginMicroBatch())
+        {
+            for (int i = 0; i < 8; i++) Tensor.Full([12], float.NaN);
+        }
+        Close.Check("gradient", x.Gradient!.Value.ToArray(), [.. _values.Select(value => 2 * value)]);
+        Assert.Equal(1, loss.Gradient!.Value.Item());
+    }
+
+    [Fact]
     public void BackwardThroughTwentyThousandOperations()
     {
         using Device device = TestDevices.Open("cpu/1");

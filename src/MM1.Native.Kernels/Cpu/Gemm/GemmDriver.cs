@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace MM1.Native.Kernels.Cpu;
 
@@ -15,8 +16,16 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Multiply-adds below which waking the other threads costs more than they save.</summary>
     private const long SerialWork = 1 << 19;
 
+    /// <summary>Blocks of rows that a worker takes when all are equally fast, and the fewest tiles in one: copying A must not show.</summary>
+    private const int BlocksPerWorker = 8, LeastBlockTiles = 4;
+
     /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
     private const long InPlaceElements = 4096;
+
+    /// <summary>Elements of an output that no L2 cache holds, and steps of k that last as long as it takes to come.</summary>
+    private const long FetchElements = 1 << 20, FetchDepth = 64;
+
+    private const int CacheLine = 64 / sizeof(float);
 
     public static void Run(WorkerPool pool, GemmScratch scratch, in GemmArgs args, nint workspace)
     {
@@ -127,13 +136,17 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         while (k < problem.K);
     }
 
-    /// <summary>A worker's share of all columns: it packs some panels of each chunk of B, waits for the others, and multiplies its own rows.</summary>
+    /// <summary>
+    /// A worker's share of all columns: it packs some panels of each chunk of B, waits for the others, and multiplies blocks of
+    /// rows as they are free, so that a CPU which something else slows down holds nobody up.
+    /// </summary>
     private static void Shared(ref GemmProblem problem, float* chunk, int worker, int threads, WorkerBarrier barrier)
     {
         int width = GemmTile.Columns<T>(), height = GemmTile.Rows<T>();
         float* block = GemmScratch.Block(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
         nint tiles = (problem.M + height - 1) / height;
-        nint firstRow = tiles * worker / threads * height, endRow = Math.Min(problem.M, tiles * (worker + 1) / threads * height);
+        nint blockRows = threads == 1 ? GemmTile.MaximumBlockRows : Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, GemmTile.MaximumBlockRows / height) * height;
+        int blocks = (int)((problem.M + blockRows - 1) / blockRows), claimed = 0;
         nint chunkColumns = GemmTile.ChunkColumns / width * width, maximumDepth = GemmTile.Depth(problem.K);
         for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += chunkColumns)
         {
@@ -150,9 +163,10 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                     _ = new Panel(column, Math.Min(width, endColumn - column)).Pack(in problem, in pass, chunk + index * width * pass.Depth);
                 }
                 if (threads > 1) barrier.Wait(); // the chunk is whole
-                for (nint row = firstRow; row < endRow; row += GemmTile.MaximumBlockRows)
+                for (int taken = threads == 1 ? 0 : barrier.Claim() - claimed; taken < blocks; taken = threads == 1 ? taken + 1 : barrier.Claim() - claimed)
                 {
-                    Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, endRow - row), panels, block);
+                    nint row = taken * blockRows;
+                    Block rows = Block.Of(in problem, in pass, row, Math.Min(blockRows, problem.M - row), panels, block);
                     for (nint index = 0; index < panels; index++)
                     {
                         nint column = firstColumn + index * width;
@@ -160,6 +174,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
                         Tiles(in problem, in pass, in rows, in columns, chunk + index * width * pass.Depth, columns.Width, tile);
                     }
                 }
+                claimed += blocks + threads; // every block once, and once by every worker in vain
                 k += pass.Depth;
             }
             while (k < problem.K);
@@ -177,6 +192,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             int count = Math.Min(height, rows.Count - i);
             float* a = rows.Start + i * rows.TileStep;
             nint step = rows.Step == 0 ? count : rows.Step;
+            if (pass.Fetch) Fetch(in problem, in pass, rows.Row + i, columns.Column, count, columns.Count);
             if (direct)
             {
                 float* sums = problem.Sums + (rows.Row + i) * problem.StrideSums + columns.Column;
@@ -190,6 +206,25 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         }
     }
 
+    /// <summary>Asks for what the end of a tile will read and write, so that it is in the cache by then.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, nint column, int rows, int columns)
+    {
+        Fetch(problem.Sums + row * problem.StrideSums + column, problem.StrideSums, rows, columns);
+        if (!pass.Last) return;
+        if (problem.Residual != null) Fetch(problem.Residual + row * problem.StrideResidual + column, problem.StrideResidual, rows, columns);
+        if (problem.PreActivation != null) Fetch(problem.PreActivation + row * problem.StridePreActivation + column, problem.StridePreActivation, rows, columns);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* matrix, nint stride, int rows, int columns)
+    {
+        for (int i = 0; i < rows; i++, matrix += stride)
+        {
+            for (int j = 0; j < columns; j += CacheLine) Sse.Prefetch0(matrix + j);
+        }
+    }
+
     /// <summary>One k block.</summary>
     private readonly struct Pass
     {
@@ -200,6 +235,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public readonly bool Direct;
         public readonly bool Accumulate;
 
+        /// <summary>What a tile reads and writes at its end is asked for at its beginning.</summary>
+        public readonly bool Fetch;
+
         public Pass(ref readonly GemmProblem problem, nint begin, nint depth)
         {
             Begin = begin;
@@ -207,6 +245,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             First = begin == 0;
             Last = begin + depth == problem.K;
             Accumulate = !First || problem.Beta != 0;
+            Fetch = Sse.IsSupported && depth >= FetchDepth && problem.M * problem.N >= FetchElements;
             Direct = problem.Alpha == 1 && !(Last && problem.HasEpilogue)
                 && (!First || problem.Beta == 0 || (problem.Beta == 1 && problem.Sums == problem.Output));
         }
@@ -233,7 +272,7 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     private struct Block
     {
         /// <summary>Panels of columns from which on a copy of the rows pays.</summary>
-        private const int WorthCopying = 3;
+        private const int WorthCopying = 3, PageElements = 4096 / sizeof(float);
 
         public nint Row;
         public int Count;
@@ -245,7 +284,8 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public static Block Of(ref readonly GemmProblem problem, ref readonly Pass pass, nint row, nint count, nint panels, float* scratch)
         {
             var block = new Block { Row = row, Count = (int)count };
-            bool copy = panels >= WorthCopying;
+            // Rows that lie side by side are read where they are, unless whole pages lie between them: such rows share one cache set.
+            bool copy = panels >= WorthCopying && (problem.TransposeA || problem.StrideA % PageElements == 0);
             if (problem.TransposeA)
             {
                 float* source = problem.A + pass.Begin * problem.StrideA + row;

@@ -5,6 +5,7 @@ internal struct SharedCounters
 {
     public PaddedCounter Arrivals;
     public PaddedCounter Failed;
+    public PaddedCounter Claims;
 }
 
 /// <summary>Every worker of a job waits here for all the others: <see cref="WorkerPool.Barrier"/>.</summary>
@@ -15,6 +16,9 @@ internal readonly unsafe struct WorkerBarrier(SharedCounters* shared, int thread
     private readonly SharedCounters* _shared = shared;
     private readonly int _threads = threads;
     private readonly bool _crowded = crowded;
+
+    /// <summary>The next number, from 0 in each job; every number goes to one worker.</summary>
+    public int Claim() => Interlocked.Increment(ref _shared->Claims.Value) - 1;
 
     /// <summary>Returns when all workers of the pool have come here as often as this one.</summary>
     /// <exception cref="InvalidOperationException">Another worker failed, so that it will not come.</exception>

@@ -117,6 +117,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         _failure = null;
         _shared->Arrivals.Value = 0;
         _shared->Failed.Value = 0;
+        _shared->Claims.Value = 0;
         Volatile.Write(ref _running.Value, Threads - 1);
         Interlocked.Increment(ref _epoch.Value);
         for (int i = 1; i < Threads; i++) _workers[i].WakeIfAsleep();
