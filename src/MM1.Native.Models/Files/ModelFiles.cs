@@ -14,12 +14,13 @@ public sealed class WeightMismatchException : IOException
 /// <summary>Saves the parameters of a module under their dotted names, and loads them, also from other programs' files.</summary>
 public static class ModelFiles
 {
-    /// <summary>Writes all parameters of a built module: the float32 masters.</summary>
+    /// <summary>Writes all parameters of a built module, the float32 masters, under their names inside it: a part saved alone loads alone.</summary>
     public static void Save(Module module, string path, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(module);
-        SafeTensorsWriter.Write(path, module.Parameters().Select(parameter =>
-            new SafeTensorsItem(parameter.Name, DType.Float32, parameter.Shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(parameter.ToArray())))), metadata);
+        ParameterList parameters = module.Parameters();
+        SafeTensorsWriter.Write(path, parameters.Select((parameter, i) =>
+            new SafeTensorsItem(parameters.Names[i], DType.Float32, parameter.Shape, stream => stream.Write(MemoryMarshal.AsBytes<float>(parameter.ToArray())))), metadata);
     }
 
     /// <summary>Loads all parameters of a built module from a file. Nothing is changed unless everything fits.</summary>

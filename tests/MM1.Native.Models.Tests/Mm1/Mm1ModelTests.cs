@@ -102,6 +102,24 @@ public sealed class Mm1ModelTests
         Assert.Throws<ArgumentException>(() => new TokenGenerator(model.Decoder).Generate([new TokenPrompt([1], [0])], new GenerationOptions { MaxNewTokens = 1 }));
     }
 
+    /// <summary>A part saved out of a model loads into one of its own, and the other way round.</summary>
+    [Fact]
+    public void PartsAreSavedAndLoadedAlone()
+    {
+        using var folder = new TemporaryFolder();
+        using Device device = TestDevices.Open("cpu/1");
+        using Mm1Model model = Build(device, ConnectorKind.CAbstractor);
+        using var encoder = new VisionTransformer(model.Config.Vision);
+        encoder.Build(device, 12);
+        ModelFiles.Save(model.Encoder, folder["part.safetensors"]);
+        ModelFiles.Load(encoder, folder["part.safetensors"]);
+        foreach (Parameter parameter in encoder.Parameters()) Agreement.CheckBitwise(parameter.Name, parameter.ToArray(), model.Encoder.Parameters()[parameter.Name].ToArray());
+        RandomWeights.Fill(encoder);
+        ModelFiles.Save(encoder, folder["alone.safetensors"]);
+        ModelFiles.Load(model.Encoder, folder["alone.safetensors"]);
+        foreach (Parameter parameter in encoder.Parameters()) Agreement.CheckBitwise(parameter.Name, model.Parameters()["encoder." + parameter.Name].ToArray(), parameter.ToArray());
+    }
+
     [Fact]
     public void WrongBatchesAreRefused()
     {
