@@ -96,8 +96,14 @@ public sealed class DecoderTests
     {
         var model = new DecoderModel(config);
         model.Build(device, 7);
-        // Embeddings large enough that logits differ clearly between tokens.
+        // Embeddings large enough that logits differ clearly between tokens, and blocks that say more than they: with tied
+        // embeddings the most likely token would else be the last one again.
         model.TokenEmbedding.Weight.Load(Samples.Normal(8, model.TokenEmbedding.Weight.Elements, 0.5));
+        foreach (Parameter parameter in model.Parameters().Matching("position_embedding.weight")) parameter.Load(Samples.Normal(9, parameter.Elements, 0.5));
+        foreach (string branch in new[] { "*.output.weight", "*.down.weight", "*.fc2.weight" })
+        {
+            foreach (Parameter parameter in model.Parameters().Matching(branch)) parameter.Load([.. parameter.ToArray().Select(value => 4 * value)]);
+        }
         return model;
     }
 

@@ -18,6 +18,7 @@ public sealed class GenerationTests
         using Device device = TestDevices.Open(deviceName);
         using DecoderModel model = DecoderTests.Build(device, DecoderTests.Configs[variant]);
         IReadOnlyList<IReadOnlyList<int>> generated = new TokenGenerator(model).Generate(Prompts, new GenerationOptions { MaxNewTokens = 9 });
+        Assert.True(generated.Max(tokens => tokens.Distinct().Count()) > 2, "the model only repeats itself, which tests little");
         for (int i = 0; i < Prompts.Length; i++)
         {
             int[] tokens = [.. Prompts[i].Tokens];
@@ -73,6 +74,19 @@ public sealed class GenerationTests
             IReadOnlyList<IReadOnlyList<int>> together = generator.Generate(Prompts, options);
             for (int i = 0; i < Prompts.Length; i++) Assert.Equal(generator.Generate([Prompts[i]], options)[0], together[i]);
         }
+    }
+
+    /// <summary>The same prompt under another key or seed is drawn anew; under the same ones it is not.</summary>
+    [Fact]
+    public void KeysAndSeedsNameTheDraws()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using DecoderModel model = DecoderTests.Build(device, DecoderTests.Configs[0]);
+        IReadOnlyList<int> Draw(long key, ulong seed) => new TokenGenerator(model).Generate([new TokenPrompt([5, 6], Key: key)],
+            new GenerationOptions { MaxNewTokens = 16, Sampling = new SamplingOptions { Temperature = 2, Seed = seed } })[0];
+        Assert.Equal(Draw(1, 1), Draw(1, 1));
+        Assert.NotEqual(Draw(1, 1), Draw(2, 1));
+        Assert.NotEqual(Draw(1, 1), Draw(1, 2));
     }
 
     /// <summary>The bits of the logits, prompt and steps, do not depend on the batch.</summary>
