@@ -5,7 +5,7 @@ namespace MM1.Native.Models;
 
 /// <summary>
 /// Keys and values of a batch of sequences, for every layer [batch, maxLength, keyValueHeads, headSize], in the arena that is
-/// current when it is made (a session). A prompt fills it in one pass, then each step adds one token to every sequence.
+/// current when it is made. A prompt fills it in one pass, then each step adds one token to every sequence.
 /// </summary>
 public sealed class KeyValueCache
 {
