@@ -1,0 +1,56 @@
+using MM1.Native.Autograd;
+using MM1.Native.Kernels;
+using MM1.Native.TestSupport;
+using Xunit;
+
+namespace MM1.Native.Models.Tests;
+
+public sealed class ModuleGradientTests
+{
+    public static TheoryData<string, bool> VisionCases()
+    {
+        var data = new TheoryData<string, bool>();
+        foreach (string device in TestDevices.Names)
+        {
+            data.Add(device, true);
+            data.Add(device, false);
+        }
+        return data;
+    }
+
+    [Theory, MemberData(nameof(VisionCases))]
+    public void VisionTransformer(string deviceName, bool clip)
+    {
+        VisionConfig config = clip ? VisionConfig.Clip(12, 4, 2, 16, 2) : VisionConfig.Aim(12, 4, 2, 16, 2) with { Activation = Activation.QuickGelu };
+        using Device device = TestDevices.Open(deviceName);
+        using var model = new VisionTransformer(config);
+        model.Build(device, 5);
+        RandomWeights.Fill(model);
+        float[] image = Samples.Normal(1, 12 * 12 * 3);
+        DirectionalGradients.Check(device, model, () => model.Forward(Tensor.From(image, [1, 12, 12, 3])), weights => VisionReference<double>.Forward(weights, config, Samples.As<double>(image), 2));
+    }
+
+    public static TheoryData<string> Devices() => [.. TestDevices.Names];
+
+    [Theory, MemberData(nameof(Devices))]
+    public void CAbstractor(string device)
+    {
+        var config = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 4, Hidden = 16, Depth = 2 };
+        Check(device, config, (weights, x) => ConnectorReference<double>.CAbstractor(weights, config, x, 5, 24, 2));
+    }
+
+    [Theory, MemberData(nameof(Devices))]
+    public void AttentionPooling(string device) =>
+        Check(device, new ConnectorConfig { Kind = ConnectorKind.AttentionPooling, Tokens = 3, Heads = 3 }, (weights, x) => ConnectorReference<double>.AttentionPooling(weights, x, 24, 3));
+
+    private static void Check(string deviceName, ConnectorConfig config, Func<Weights<double>, double[], double[]> reference)
+    {
+        using Device device = TestDevices.Open(deviceName);
+        using Connector connector = Connector.Create(config, 24, 5, 20);
+        connector.Build(device, 3);
+        RandomWeights.Fill(connector);
+        float[] features = Samples.Normal(2, 2 * 600);
+        DirectionalGradients.Check(device, connector, () => connector.Forward(Tensor.From(features, [2, 5, 5, 24])),
+            weights => [.. Enumerable.Range(0, 2).SelectMany(i => reference(weights, Samples.As<double>(features.AsSpan(i * 600, 600))))]);
+    }
+}
