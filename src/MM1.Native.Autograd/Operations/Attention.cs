@@ -71,6 +71,7 @@ public static partial class Functional
         foreach (TensorState? weight in (ReadOnlySpan<TensorState?>)[queryNorm, keyNorm])
         {
             if (weight is not null) Kernel.RequireDevice(Operation, arena, weight);
+            if (weight is not null) Kernel.RequireFloat32(Operation, "a QK-norm weight", weight);
             if (weight is not null && (weight.Shape.Rank != 1 || weight.Elements != headSize))
                 throw new OperationException(Operation, $"a QK-norm weight {weight.Shape} must be [{headSize}].");
         }
