@@ -1,27 +1,21 @@
-using System.Runtime.CompilerServices;
 using MM1.Native.Kernels.Cpu;
 using Xunit;
 
 namespace MM1.Native.Kernels.Tests;
 
-public sealed unsafe class VectorMathTests
+public sealed class VectorMathTests
 {
-    private interface IFunction
-    {
-        static abstract T Invoke<T>(T x) where T : unmanaged, ISimd<T>;
-    }
-
-    private struct Exp : IFunction
+    private struct Exp : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorMath.Exp(x);
     }
 
-    private struct ExpNonPositive : IFunction
+    private struct ExpNonPositive : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorMath.ExpNonPositive(x);
     }
 
-    private struct Log : IFunction
+    private struct Log : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorMath.Log(x);
     }
@@ -44,21 +38,15 @@ public sealed unsafe class VectorMathTests
     public void SpecialValues()
     {
         float[] x = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, 0, 1000, -1000, -0f, 1];
-        Expect<Exp>(x, [float.NaN, float.PositiveInfinity, 0, 1, float.PositiveInfinity, 0, 1, MathF.E]);
+        VectorFunction.Expect<Exp>(x, [float.NaN, float.PositiveInfinity, 0, 1, float.PositiveInfinity, 0, 1, MathF.E]);
         float[] y = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, 0, 1, -1, -0f, 2];
-        Expect<Log>(y, [float.NaN, float.PositiveInfinity, float.NaN, float.NegativeInfinity, 0, float.NaN, float.NegativeInfinity, MathF.Log(2)]);
+        VectorFunction.Expect<Log>(y, [float.NaN, float.PositiveInfinity, float.NaN, float.NegativeInfinity, 0, float.NaN, float.NegativeInfinity, MathF.Log(2)]);
     }
 
-    private static void Expect<TFunction>(float[] x, float[] expected) where TFunction : struct, IFunction
+    private static void Sweep<TFunction>(Func<double, double> exact, double low, double high, double units) where TFunction : struct, IVectorFunction
     {
-        foreach (float[] actual in AllWidths<TFunction>(x)) Assert.Equal(expected, actual);
-    }
-
-    private static void Sweep<TFunction>(Func<double, double> exact, double low, double high, double units) where TFunction : struct, IFunction
-    {
-        var x = new float[16 * 4000];
-        for (int i = 0; i < x.Length; i++) x[i] = (float)(low + (high - low) * i / (x.Length - 1));
-        foreach (float[] y in AllWidths<TFunction>(x))
+        float[] x = VectorFunction.Arguments(low, high);
+        foreach (float[] y in VectorFunction.AllWidths<TFunction>(x))
         {
             for (int i = 0; i < x.Length; i++)
             {
@@ -67,22 +55,5 @@ public sealed unsafe class VectorMathTests
                     $"at {x[i]:R}: {y[i]:R}, exact {want:R}");
             }
         }
-    }
-
-    private static float[][] AllWidths<TFunction>(float[] x) where TFunction : struct, IFunction =>
-        [Map<TFunction, Simd512>(x), Map<TFunction, Simd256>(x), Map<TFunction, Simd128>(x), Map<TFunction, SimdScalar>(x)];
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static float[] Map<TFunction, T>(float[] x) where TFunction : struct, IFunction where T : unmanaged, ISimd<T>
-    {
-        // Padded, so that eight special values fill the widest register too.
-        var padded = new float[(x.Length + 15) / 16 * 16];
-        x.CopyTo(padded, 0);
-        var y = new float[padded.Length];
-        fixed (float* source = padded, destination = y)
-        {
-            for (int i = 0; i < padded.Length; i += T.Count) T.Store(TFunction.Invoke(T.Load(source + i)), destination + i);
-        }
-        return y[..x.Length];
     }
 }

@@ -318,8 +318,8 @@ typedef struct mm1_flash_attention_forward_args {
   int64_t max_query_length;         /* Longest query of one document (grids are sized by it); without cuSeqlens every document has
                                      * exactly this many. */
   int64_t max_key_length;           /* Longest key of one document; without cuSeqlens every document has exactly this many. */
-  const int32_t* cu_seqlens_query;  /* Optional, int32[batch + 1]: first query row of each document, ascending; the last entry is at most
-                                     * query_tokens. */
+  const int32_t* cu_seqlens_query;  /* Optional, int32[batch + 1]: first query row of each document, ascending from 0; the last entry is
+                                     * at most query_tokens. */
   const int32_t* cu_seqlens_key;    /* Optional, int32[batch + 1]: the same for keys. Given if and only if cu_seqlens_query is. */
   const int32_t* prefix_lengths;    /* int32[batch]: keys of each document that every query sees; for MM1_ATTENTION_MASK_PREFIX only. */
   mm1_operand query;                /* [query_tokens, heads, head_size], heads contiguous in a row. */

@@ -95,7 +95,6 @@ public abstract class Module : IDisposable
         return parameter;
     }
 
-
     /// <summary>Registers a child.</summary>
     protected TModule AddChild<TModule>(string name, TModule module) where TModule : Module
     {

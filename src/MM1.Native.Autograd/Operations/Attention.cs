@@ -71,6 +71,7 @@ public static partial class Functional
         foreach (TensorState? weight in (ReadOnlySpan<TensorState?>)[queryNorm, keyNorm])
         {
             if (weight is not null) Kernel.RequireDevice(Operation, arena, weight);
+            if (weight is not null) Kernel.RequireFloat32(Operation, "a QK-norm weight", weight);
             if (weight is not null && (weight.Shape.Rank != 1 || weight.Elements != headSize))
                 throw new OperationException(Operation, $"a QK-norm weight {weight.Shape} must be [{headSize}].");
         }
@@ -111,6 +112,8 @@ public static partial class Functional
         const string Operation = "DecodeAttention";
         TensorState q = query.State, k = keyCache.State, v = valueCache.State, valid = lengths.State;
         Arena arena = Kernel.Begin(Operation, q, k);
+        Kernel.RequireDevice(Operation, arena, v);
+        Kernel.RequireDevice(Operation, arena, valid);
         RequireNoGradient(Operation, q, k, v);
         Kernel.RequireDType(Operation, "lengths", valid, DType.Int32);
         if (q.Shape.Rank != 3 || k.Shape.Rank != 4 || k.Shape != v.Shape || valid.Elements != k.Shape[0] || q.Shape[2] != k.Shape[3]
@@ -146,6 +149,7 @@ public static partial class Functional
         const string Operation = "AppendKeyValue";
         TensorState k = key.State, v = value.State, cacheK = keyCache.State, cacheV = valueCache.State, where = sequences.State, when = positions.State;
         Arena arena = Kernel.Begin(Operation, k, cacheK);
+        foreach (TensorState input in (ReadOnlySpan<TensorState>)[v, cacheV, where, when]) Kernel.RequireDevice(Operation, arena, input);
         RequireNoGradient(Operation, k, v, cacheK, cacheV);
         Kernel.RequireWritable(Operation, cacheK);
         Kernel.RequireWritable(Operation, cacheV);

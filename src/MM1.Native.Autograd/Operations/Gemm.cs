@@ -23,6 +23,8 @@ public static partial class Functional
         if (shortcut is not null) Kernel.RequireDevice(Operation, arena, shortcut);
         Kernel.RequireFloat32(Operation, "x", input);
         Kernel.RequireFloat32(Operation, "weight", matrix);
+        if (offset is not null) Kernel.RequireFloat32(Operation, "bias", offset);
+        if (shortcut is not null) Kernel.RequireFloat32(Operation, "residual", shortcut);
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1])
             throw new OperationException(Operation, $"x {input.Shape} and weight {matrix.Shape} do not fit: the last dimension of x must equal the weight's columns (weight is [out, in]).");
         long rows = input.Shape.Rows, width = matrix.Shape[0], depth = matrix.Shape[1];

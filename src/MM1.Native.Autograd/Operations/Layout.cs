@@ -21,7 +21,7 @@ public static partial class Functional
         const string Operation = "Rows";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        if (input.Shape.Rank < 1 || start < 0 || length < 0 || start + length > input.Shape[0])
+        if (input.Shape.Rank < 1 || start < 0 || length < 0 || length > input.Shape[0] - start)
             throw new OperationException(Operation, $"rows [{start}, {start + length}) do not lie in {input.Shape}.");
         long inner = input.Shape[0] == 0 ? 0 : input.Elements / input.Shape[0];
         return View(arena, input, input.Shape.With(0, length), start * inner);
@@ -34,7 +34,7 @@ public static partial class Functional
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
         RequireDimension(Operation, input.Shape, dimension);
-        if (start < 0 || length < 0 || start + length > input.Shape[dimension])
+        if (start < 0 || length < 0 || length > input.Shape[dimension] - start)
             throw new OperationException(Operation, $"[{start}, {start + length}) does not lie in dimension {dimension} of {input.Shape}.");
         TensorState output = arena.New(input.Shape.With(dimension, length), input.DType);
         (long outer, long inner) = Around(input.Shape, dimension);

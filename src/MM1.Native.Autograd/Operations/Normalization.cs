@@ -116,12 +116,14 @@ public static partial class Functional
         Kernel.RequireFloat32(operation, "x", input);
         if (input.Shape.Rank < 1) throw new OperationException(operation, "x is a scalar; it needs a last dimension to normalize over.");
         if (residual is not null) Kernel.RequireDevice(operation, arena, residual);
+        if (residual is not null) Kernel.RequireFloat32(operation, "residual", residual);
         if (residual is not null && residual.Shape != input.Shape)
             throw new OperationException(operation, $"residual {residual.Shape} must have the shape of x, {input.Shape}.");
         foreach (TensorState? parameter in (ReadOnlySpan<TensorState?>)[weight, bias])
         {
             if (parameter is null) continue;
             Kernel.RequireDevice(operation, arena, parameter);
+            Kernel.RequireFloat32(operation, parameter == weight ? "weight" : "bias", parameter);
             if (parameter.Shape.Rank != 1 || parameter.Elements != input.Shape.Columns)
                 throw new OperationException(operation, $"a parameter {parameter.Shape} does not fit x {input.Shape}: it must be [{input.Shape.Columns}].");
         }

@@ -25,6 +25,7 @@ public static partial class Functional
             Kernel.Copy(result, output);
         }
         arena.Tape.Record(new RecomputeNode(block, input.State), output);
+        arena.Tape.MarkRecompute();
         return Kernel.End(Operation, output);
     }
 

@@ -62,6 +62,8 @@ public sealed class RotaryTable : IDisposable
     /// <summary>Rotates heads; source and destination may be the same.</summary>
     internal void Rotate(TensorState positions, Operand source, Operand destination, long tokens, long heads, long headSize, bool inverse)
     {
+        if (positions.Device != Device)
+            throw new OperationException("RotaryEmbedding", $"the table is on device {Device}, the tensors on {positions.Device}; make one on each device.");
         if (RotarySize > headSize)
             throw new OperationException("RotaryEmbedding", $"the table rotates {RotarySize} elements, a head has {headSize}.");
         Device.Kernels.RotaryEmbedding(Device.Launch(), new RotaryEmbeddingArgs

@@ -118,6 +118,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// parameter that got none is left alone, decay included.
     /// </summary>
     /// <returns>Whether the update was made; false when the norm was not finite and the step was skipped.</returns>
+    /// <exception cref="OperationException">No parameter has a gradient, or the tape still needs a parameter for a backward to come.</exception>
     public bool Step()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -125,6 +126,7 @@ public abstract unsafe class Optimizer : IDisposable
         foreach (Entry entry in _entries)
         {
             if (!entry.Parameter.HasGradient || !entry.Parameter.RequiresGradient) continue;
+            Kernel.RequireWritable("Optimizer.Step", entry.Parameter.ValueState);
             _active[count++] = entry.Tensor;
         }
         if (count == 0) throw new OperationException("Optimizer.Step", "no parameter has a gradient; call Backward() on a loss first.");

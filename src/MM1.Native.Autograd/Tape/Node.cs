@@ -15,6 +15,9 @@ internal abstract class Node
 
     public TensorState Output = null!;
 
+    /// <summary>Place on the tape.</summary>
+    public int Order;
+
     /// <summary>A second output, for operations such as residual + norm.</summary>
     public TensorState? SecondOutput;
 

@@ -5,12 +5,15 @@ internal sealed class Tape
 {
     private readonly List<Node> _nodes = [];
     private bool _consumed;
+    private int _recorded;
+    private int _lastRecompute = -1;
 
     public int Count => _nodes.Count;
 
     public void Record(Node node, TensorState output, TensorState? second = null)
     {
         _nodes.Add(node);
+        node.Order = _recorded++;
         node.Output = output;
         output.Producer = node;
         output.RequiresGradient = true;
@@ -20,12 +23,20 @@ internal sealed class Tape
         second.RequiresGradient = true;
     }
 
+    /// <summary>The last recorded node runs its block again in backward, and reads whatever tensors the block captured.</summary>
+    public void MarkRecompute() => _lastRecompute = _recorded - 1;
+
+    /// <summary>Whether a recomputed block may still read the output of <paramref name="producer"/>: it was there when the block ran.</summary>
+    public bool RecomputeMayRead(Node producer) => producer.Order < _lastRecompute;
+
     /// <summary>The arena ends. Nodes are left where backward did not run.</summary>
     public void Clear()
     {
         foreach (Node node in _nodes) node.Forget();
         _nodes.Clear();
         _consumed = false;
+        _recorded = 0;
+        _lastRecompute = -1;
     }
 
     /// <summary>Backward from a scalar, seeded with one.</summary>

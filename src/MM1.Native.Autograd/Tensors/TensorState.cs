@@ -49,10 +49,11 @@ internal sealed class TensorState
 
     /// <summary>
     /// For the one node that saved this tensor and is running backward: whether nobody else will read the elements, so that the
-    /// tensor's gradient may take their place. Not for a kept tensor, a leaf, a view, one that
-    /// has a gradient already, or one of an outer arena, whose next micro-batch may read it again.
+    /// tensor's gradient may take their place. Not for a kept tensor, a leaf, a view, one that has a gradient already, one of
+    /// an outer arena, whose next micro-batch may read it again, or one that a recomputed block may have captured.
     /// </summary>
-    public bool MayBecomeGradient(Arena arena) => Arena == arena && !Keeps && Producer is not null && Gradient is null && Owner == this && References == 1 && Saved == 1;
+    public bool MayBecomeGradient(Arena arena) => Arena == arena && !Keeps && Producer is { } producer && Gradient is null
+        && Owner == this && References == 1 && Saved == 1 && !arena.Tape.RecomputeMayRead(producer);
 
     public void Clear()
     {

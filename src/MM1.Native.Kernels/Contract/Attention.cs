@@ -74,7 +74,7 @@ public record struct FlashAttentionForwardArgs
     public long MaxQueryLength;
     /// <summary>Longest key of one document; without cuSeqlens every document has exactly this many.</summary>
     public long MaxKeyLength;
-    /// <summary>Optional int32[Batch + 1] in device memory: first query row of each document, ascending; the last entry is at most QueryTokens.</summary>
+    /// <summary>Optional int32[Batch + 1] in device memory: first query row of each document, ascending from 0; the last entry is at most QueryTokens.</summary>
     public nint CuSeqlensQuery;
     /// <summary>Optional int32[Batch + 1]: the same for keys. Given if and only if CuSeqlensQuery is.</summary>
     public nint CuSeqlensKey;

@@ -21,6 +21,15 @@ public sealed class OperationErrorTests
         Assert.True(GradientMode.Records);
     }
 
+    [Fact]
+    public void LengthsThatWouldOverflowDoNotFit()
+    {
+        using var context = new CaseContext("cpu/1");
+        using Arena arena = context.Device.BeginStep();
+        Assert.Throws<OperationException>(() => Functional.Rows(F(2, 3), 1, long.MaxValue));
+        Assert.Throws<OperationException>(() => Functional.Slice(F(2, 3), 1, 1, long.MaxValue));
+    }
+
     private static IEnumerable<(string Message, Action<CaseContext> Run)> Build()
     {
         // Products
@@ -31,6 +40,8 @@ public sealed class OperationErrorTests
         yield return ("Linear: bias [1, 4] does not fit weight [4, 3]: it must be [4].", _ => Functional.Linear(F(2, 3), F(4, 3), F(1, 4)));
         yield return ("Linear: residual [4, 2] must have the shape of the result, [2, 4].", _ => Functional.Linear(F(2, 3), F(4, 3), residual: F(4, 2)));
         yield return ("Linear: x [2, 3] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.Linear(I(2, 3), F(4, 3)));
+        yield return ("Linear: bias [4] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.Linear(F(2, 3), F(4, 3), I(4)));
+        yield return ("Linear: residual [2, 4] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.Linear(F(2, 3), F(4, 3), residual: I(2, 4)));
         yield return ("Linear: weight [4, 3] holds Float64; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.Linear(F(2, 3), Tensor.Zeros([4, 3], DType.Float64)));
         yield return ("MatMul: a [3] and b [3, 2] must have two dimensions at least.", _ => Functional.MatMul(F(3), F(3, 2)));
         yield return ("MatMul: a [2, 3] and b [2, 3] do not fit: columns of op(a) must equal rows of op(b), and leading dimensions must be equal (or b has two dimensions).", _ => Functional.MatMul(F(2, 3), F(2, 3)));
@@ -78,6 +89,8 @@ public sealed class OperationErrorTests
         yield return ("AddLayerNorm: residual [3, 2] must have the shape of x, [2, 3].", _ => Functional.AddLayerNorm(F(2, 3), F(3, 2), null, null));
         yield return ("RmsNorm: a parameter [1, 3] does not fit x [2, 3]: it must be [3].", _ => Functional.RmsNorm(F(2, 3), F(1, 3)));
         yield return ("RmsNorm: x [2, 3] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.RmsNorm(I(2, 3), null));
+        yield return ("RmsNorm: weight [3] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.RmsNorm(F(2, 3), I(3)));
+        yield return ("AddRmsNorm: residual [2, 3] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.AddRmsNorm(F(2, 3), I(2, 3), null));
         yield return ("AddRmsNorm: residual [2] must have the shape of x, [2, 3].", _ => Functional.AddRmsNorm(F(2, 3), F(2), null));
         yield return ("L2Normalize: x [2] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.L2Normalize(I(2)));
         yield return ("Sum: x [2] holds Int32; Float32 is needed. Cast it with Functional.Cast.", _ => Functional.Sum(I(2)));

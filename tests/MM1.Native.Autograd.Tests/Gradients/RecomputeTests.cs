@@ -113,6 +113,25 @@ public sealed class RecomputeTests
         Assert.Equal([150f, 280], x.Gradient!.Value.ToArray());
     }
 
+    /// <summary>A gate's projection becomes its own gradient where nobody reads it again; here the block does, later in backward.</summary>
+    [Fact]
+    public void WhatTheBlockReadsAgainIsStillThere()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        Agreement.CheckBitwise("gradients", Run((block, x) => Functional.Recompute(block, x)), Run((block, x) => block(x)));
+
+        float[] Run(Func<Func<Tensor, Tensor>, Tensor, Tensor> run)
+        {
+            using Arena arena = device.BeginStep();
+            Tensor leaf = Tensor.From(Samples.Normal(1, 4 * 2 * Width), [4, 2 * Width], requiresGradient: true);
+            Tensor x = Tensor.From(Samples.Normal(2, 4 * 2 * Width), [4, 2 * Width], requiresGradient: true);
+            Tensor projection = Functional.Scale(leaf, 2);
+            Tensor product = run(input => input * projection, x);
+            Dual.Of(product, Functional.GatedActivation(projection)).Backward();
+            return [.. leaf.Gradient!.Value.ToArray(), .. x.Gradient!.Value.ToArray()];
+        }
+    }
+
     [Fact]
     public void ABlockThatChangesItsShapeThrows()
     {

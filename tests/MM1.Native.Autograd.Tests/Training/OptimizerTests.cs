@@ -151,6 +151,26 @@ public sealed class OptimizerTests
         Assert.Equal(1, adamw.Steps);
     }
 
+    /// <summary>A forward pass whose backward is still to come has saved the parameters; a step in between would falsify it.</summary>
+    [Fact]
+    public void AParameterThatTheTapeStillNeedsIsNotUpdated()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using var module = new Bag([4]);
+        module.Build(device, 1);
+        using var adamw = new AdamW(module.Parameters());
+        float[] before = module.All[0].ToArray();
+        using (device.BeginStep())
+        {
+            Dual.Product(module.All[0], [1, 2, 3, 4]).Backward();
+            Tensor pending = Functional.Sum(module.All[0].Value * module.All[0].Value);
+            Assert.StartsWith("Optimizer.Step: the tensor [4] is saved by an operation on the tape for its backward", Assert.Throws<OperationException>(() => adamw.Step()).Message, StringComparison.Ordinal);
+            Agreement.CheckBitwise("parameter", module.All[0].ToArray(), before);
+            pending.Backward();
+            Assert.True(adamw.Step());
+        }
+    }
+
     [Fact]
     public void FrozenParametersStay()
     {

@@ -50,13 +50,13 @@ public sealed class AttentionErrorTests
     }
 
     [Fact]
-    public void OffsetsMustNotFall() => WithOperands((device, operands) =>
+    public void OffsetsAscendFromZero() => WithOperands((device, operands) =>
     {
-        using DeviceBuffer offsets = DeviceBuffer.From<int>(device, [5, 3, 14], 1, 3), negative = DeviceBuffer.From<int>(device, [-1, 3, 14], 1, 3);
+        using DeviceBuffer offsets = DeviceBuffer.From<int>(device, [0, 5, 3], 1, 3), late = DeviceBuffer.From<int>(device, [1, 5, 14], 1, 3);
         operands.ForwardArgs.CuSeqlensQuery = offsets.Address;
-        Expect("FlashAttentionForward", "CuSeqlensQuery falls from 5 to 3 at document 0.", () => device.Kernels.FlashAttentionForward(device.Launch(1 << 20), operands.ForwardArgs));
-        operands.ForwardArgs.CuSeqlensQuery = negative.Address;
-        Expect("FlashAttentionForward", "CuSeqlensQuery[0] is -1", () => device.Kernels.FlashAttentionForward(device.Launch(1 << 20), operands.ForwardArgs));
+        Expect("FlashAttentionForward", "CuSeqlensQuery falls from 5 to 3 at document 1.", () => device.Kernels.FlashAttentionForward(device.Launch(1 << 20), operands.ForwardArgs));
+        operands.ForwardArgs.CuSeqlensQuery = late.Address;
+        Expect("FlashAttentionForward", "CuSeqlensQuery[0] is 1; the first document begins at row 0.", () => device.Kernels.FlashAttentionForward(device.Launch(1 << 20), operands.ForwardArgs));
     });
 
     [Fact]

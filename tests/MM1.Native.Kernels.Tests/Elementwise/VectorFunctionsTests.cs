@@ -1,38 +1,32 @@
-using System.Runtime.CompilerServices;
 using MM1.Native.Kernels.Cpu;
 using Xunit;
 
 namespace MM1.Native.Kernels.Tests.Elementwise;
 
 /// <summary>Bounded functions at every register width: error against float64, and the same bits from every width.</summary>
-public sealed unsafe class VectorFunctionsTests
+public sealed class VectorFunctionsTests
 {
-    private interface IFunction
-    {
-        static abstract T Invoke<T>(T x) where T : unmanaged, ISimd<T>;
-    }
-
-    private struct Sigmoid : IFunction
+    private struct Sigmoid : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorFunctions.Sigmoid(x);
     }
 
-    private struct Tanh : IFunction
+    private struct Tanh : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorFunctions.Tanh(x);
     }
 
-    private struct Erf : IFunction
+    private struct Erf : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorFunctions.Erf(x);
     }
 
-    private struct NormalProbability : IFunction
+    private struct NormalProbability : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorFunctions.NormalProbability(x);
     }
 
-    private struct NormalDensity : IFunction
+    private struct NormalDensity : IVectorFunction
     {
         public static T Invoke<T>(T x) where T : unmanaged, ISimd<T> => VectorFunctions.NormalDensity(x);
     }
@@ -70,22 +64,16 @@ public sealed unsafe class VectorFunctionsTests
     public void SpecialValues()
     {
         float[] x = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, 0, 1000, -1000];
-        Expect<Sigmoid>(x, [float.NaN, 1, 0, 0.5f, 1, 0]);
-        Expect<Tanh>(x, [float.NaN, 1, -1, 0, 1, -1]);
-        Expect<Erf>(x, [float.NaN, 1, -1, 0, 1, -1]);
-        Expect<NormalProbability>(x, [float.NaN, 1, 0, 0.5f, 1, 0]);
+        VectorFunction.Expect<Sigmoid>(x, [float.NaN, 1, 0, 0.5f, 1, 0]);
+        VectorFunction.Expect<Tanh>(x, [float.NaN, 1, -1, 0, 1, -1]);
+        VectorFunction.Expect<Erf>(x, [float.NaN, 1, -1, 0, 1, -1]);
+        VectorFunction.Expect<NormalProbability>(x, [float.NaN, 1, 0, 0.5f, 1, 0]);
     }
 
-    private static void Expect<TFunction>(float[] x, float[] expected) where TFunction : struct, IFunction
+    private static void Sweep<TFunction>(Func<double, double> exact, double low, double high, double units, double absolute = 0) where TFunction : struct, IVectorFunction
     {
-        foreach (float[] actual in AllWidths<TFunction>(x)) Assert.Equal(expected, actual);
-    }
-
-    private static void Sweep<TFunction>(Func<double, double> exact, double low, double high, double units, double absolute = 0) where TFunction : struct, IFunction
-    {
-        var x = new float[16 * 4000];
-        for (int i = 0; i < x.Length; i++) x[i] = (float)(low + (high - low) * i / (x.Length - 1));
-        float[][] widths = AllWidths<TFunction>(x);
+        float[] x = VectorFunction.Arguments(low, high);
+        float[][] widths = VectorFunction.AllWidths<TFunction>(x);
         for (int i = 0; i < x.Length; i++)
         {
             double want = exact(x[i]);
@@ -93,21 +81,5 @@ public sealed unsafe class VectorFunctionsTests
             // A tail is computed by the scalar form: it must give what the register form gives.
             for (int width = 1; width < widths.Length; width++) Assert.Equal(widths[0][i], widths[width][i]);
         }
-    }
-
-    private static float[][] AllWidths<TFunction>(float[] x) where TFunction : struct, IFunction =>
-        [Map<TFunction, Simd512>(x), Map<TFunction, Simd256>(x), Map<TFunction, Simd128>(x), Map<TFunction, SimdScalar>(x)];
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static float[] Map<TFunction, T>(float[] x) where TFunction : struct, IFunction where T : unmanaged, ISimd<T>
-    {
-        var padded = new float[(x.Length + 15) / 16 * 16];
-        x.CopyTo(padded, 0);
-        var y = new float[padded.Length];
-        fixed (float* source = padded, destination = y)
-        {
-            for (int i = 0; i < padded.Length; i += T.Count) T.Store(TFunction.Invoke(T.Load(source + i)), destination + i);
-        }
-        return y[..x.Length];
     }
 }

@@ -109,10 +109,10 @@ internal static unsafe class AttentionChecks
 
     private static void Offsets(int* offsets, long batch, long longest, long tokens, string verb, string which)
     {
-        if (offsets[0] < 0) Check.That(false, verb, $"CuSeqlens{which}[0] is {offsets[0]}; it must not be negative.");
+        if (offsets[0] != 0) Check.That(false, verb, $"CuSeqlens{which}[0] is {offsets[0]}; the first document begins at row 0.");
         for (long document = 0; document < batch; document++)
         {
-            int length = offsets[document + 1] - offsets[document];
+            long length = (long)offsets[document + 1] - offsets[document];
             if (length < 0) Check.That(false, verb, $"CuSeqlens{which} falls from {offsets[document]} to {offsets[document + 1]} at document {document}.");
             if (length > longest) Check.That(false, verb, $"Document {document} of CuSeqlens{which} has {length} rows; Max{which}Length is {longest}.");
         }

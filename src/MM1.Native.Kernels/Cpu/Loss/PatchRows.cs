@@ -4,7 +4,7 @@ namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
 /// The pixel loss of each patch, or its gradient. A patch's target is normalized on the fly, (target - mean) * inverse deviation;
-/// nothing of it is stored. Four registers sum in turn: the order depends on the column count alone.
+/// nothing of it is stored. Registers sum in turn: the order depends on the column count alone.
 /// </summary>
 internal unsafe struct PatchRegressionJob : IRangeJob
 {
@@ -54,16 +54,16 @@ internal unsafe struct PatchRegressionJob : IRangeJob
         float mean = 0, inverse = 1;
         if (Normalize)
         {
-            mean = Sum<T>(target, Columns) / Columns;
+            mean = RowMath.Sum<T>(target, Columns) / Columns;
             // One value has no variance; its normalized target is 0.
-            float variance = Columns > 1 ? SumOfSquares<T>(target, null, mean, 1) / (Columns - 1) : 0;
+            float variance = Columns > 1 ? RowMath.SumOfSquares<T>(target, mean, Columns) / (Columns - 1) : 0;
             inverse = (float)(1 / Math.Sqrt((double)variance + Epsilon));
             // With Epsilon 0 a constant patch has no deviation to divide by: its normalized target is 0, not 0 * infinity.
             if (float.IsInfinity(inverse)) inverse = 0;
         }
         if (Losses != null)
         {
-            Losses[patch] = Columns == 0 ? 0 : SumOfSquares<T>(target, prediction, mean, inverse) / Columns;
+            Losses[patch] = Columns == 0 ? 0 : SumOfSquaredErrors<T>(target, prediction, mean, inverse) / Columns;
             return;
         }
         T factor = T.Create(Factor), vectorMean = T.Create(mean), vectorInverse = T.Create(inverse);
@@ -73,44 +73,28 @@ internal unsafe struct PatchRegressionJob : IRangeJob
         for (; i < Columns; i++) gradient[i] = Factor * MathF.FusedMultiplyAdd(-(target[i] - mean), inverse, prediction[i]);
     }
 
-    private static float Sum<T>(float* x, long count) where T : unmanaged, ISimd<T>
-    {
-        T sum0 = T.Create(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-        long i = 0;
-        for (; i + 4 * T.Count <= count; i += 4 * T.Count)
-        {
-            sum0 += T.Load(x + i);
-            sum1 += T.Load(x + i + T.Count);
-            sum2 += T.Load(x + i + 2 * T.Count);
-            sum3 += T.Load(x + i + 3 * T.Count);
-        }
-        for (; i + T.Count <= count; i += T.Count) sum0 += T.Load(x + i);
-        if (i < count) sum1 += SimdTail.Load<T>(x + i, count - i, 0);
-        return T.Sum((sum0 + sum1) + (sum2 + sum3));
-    }
-
-    /// <summary>Sum over the patch of (prediction - (target - mean) * inverse)^2; a null prediction is zero.</summary>
-    private readonly float SumOfSquares<T>(float* target, float* prediction, float mean, float inverse) where T : unmanaged, ISimd<T>
+    /// <summary>Sum over the patch of (prediction - (target - mean) * inverse)^2.</summary>
+    private readonly float SumOfSquaredErrors<T>(float* target, float* prediction, float mean, float inverse) where T : unmanaged, ISimd<T>
     {
         T center = T.Create(mean), scale = T.Create(inverse), zero = T.Create(0);
         T sum0 = zero, sum1 = zero;
         long i = 0;
         for (; i + 2 * T.Count <= Columns; i += 2 * T.Count)
         {
-            T d0 = T.NegativeMultiplyAdd(T.Load(target + i) - center, scale, prediction == null ? zero : T.Load(prediction + i));
-            T d1 = T.NegativeMultiplyAdd(T.Load(target + i + T.Count) - center, scale, prediction == null ? zero : T.Load(prediction + i + T.Count));
+            T d0 = T.NegativeMultiplyAdd(T.Load(target + i) - center, scale, T.Load(prediction + i));
+            T d1 = T.NegativeMultiplyAdd(T.Load(target + i + T.Count) - center, scale, T.Load(prediction + i + T.Count));
             sum0 = T.MultiplyAdd(d0, d0, sum0);
             sum1 = T.MultiplyAdd(d1, d1, sum1);
         }
         for (; i + T.Count <= Columns; i += T.Count)
         {
-            T d = T.NegativeMultiplyAdd(T.Load(target + i) - center, scale, prediction == null ? zero : T.Load(prediction + i));
+            T d = T.NegativeMultiplyAdd(T.Load(target + i) - center, scale, T.Load(prediction + i));
             sum0 = T.MultiplyAdd(d, d, sum0);
         }
         if (i < Columns)
         {
             long left = Columns - i; // missing lanes: target = mean and prediction = 0 differ by nothing
-            T d = T.NegativeMultiplyAdd(SimdTail.Load<T>(target + i, left, mean) - center, scale, prediction == null ? zero : SimdTail.Load<T>(prediction + i, left, 0));
+            T d = T.NegativeMultiplyAdd(SimdTail.Load<T>(target + i, left, mean) - center, scale, SimdTail.Load<T>(prediction + i, left, 0));
             sum1 = T.MultiplyAdd(d, d, sum1);
         }
         return T.Sum(sum0 + sum1);
