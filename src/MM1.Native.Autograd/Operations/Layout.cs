@@ -170,12 +170,16 @@ public static partial class Functional
     {
         public override string Operation => "Reshape";
 
+        protected override ReadOnlySpan<TensorState?> Inputs => new[] { input };
+
         public override void Backward() => Gradients.Pass(input, OutputGradient!);
     }
 
     private sealed class RowsNode(TensorState input, long offset) : Node
     {
         public override string Operation => "Rows";
+
+        protected override ReadOnlySpan<TensorState?> Inputs => new[] { input };
 
         public override void Backward()
         {
@@ -187,6 +191,8 @@ public static partial class Functional
     private sealed class SliceNode(TensorState input, int dimension, long start) : Node
     {
         public override string Operation => "Slice";
+
+        protected override ReadOnlySpan<TensorState?> Inputs => new[] { input };
 
         public override void Backward()
         {
@@ -200,6 +206,8 @@ public static partial class Functional
     private sealed class ConcatenateNode(TensorState[] inputs, int dimension) : Node
     {
         public override string Operation => "Concatenate";
+
+        protected override ReadOnlySpan<TensorState?> Inputs => inputs;
 
         public override void Backward()
         {
@@ -223,6 +231,8 @@ public static partial class Functional
     private sealed class SwapNode(TensorState input, long batch, long rows, long columns, long inner) : Node
     {
         public override string Operation => "SwapDimensions";
+
+        protected override ReadOnlySpan<TensorState?> Inputs => new[] { input };
 
         public override void Backward()
         {

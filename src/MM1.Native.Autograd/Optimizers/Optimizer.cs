@@ -99,7 +99,14 @@ public abstract unsafe class Optimizer : IDisposable
     public Device Device { get; }
 
     /// <summary>Learning rate of the next step; set it between steps.</summary>
-    public float LearningRate { get; set; }
+    /// <exception cref="ArgumentOutOfRangeException">Negative, infinite or NaN.</exception>
+    public float LearningRate
+    {
+        get;
+        set => field = float.IsFinite(value) && value >= 0
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "LearningRate must be finite and not negative.");
+    }
 
     /// <summary>Steps taken, skipped ones not counted.</summary>
     public long Steps { get; private set; }

@@ -96,6 +96,17 @@ public sealed class ModuleErrorTests
         Assert.Throws<ArgumentOutOfRangeException>(() => adamw.LoadSteps(-1));
     }
 
+    [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity), InlineData(-1f)]
+    public void ScheduledLearningRatesMustMakeSense(float rate)
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using var linear = new Linear(3, 2);
+        linear.Build(device, 1);
+        using var adamw = new AdamW(linear.Parameters(), new AdamWOptions { LearningRate = 0.5f });
+        Assert.StartsWith("LearningRate must be finite and not negative.", Assert.Throws<ArgumentOutOfRangeException>(() => adamw.LearningRate = rate).Message, StringComparison.Ordinal);
+        Assert.Equal(0.5f, adamw.LearningRate);
+    }
+
     [Fact]
     public void OptimizerOptionsMustMakeSense()
     {
