@@ -16,12 +16,13 @@ internal static unsafe class GemmBenchmark
 
     public sealed record Result(string Group, int M, int N, int K, string Op, float Beta, double Gflops, double? OpenblasGflops, double PeakGflops, int Threads);
 
-    public static int Run(string[] options)
+    public static int Run(string[] arguments)
     {
-        bool json = options.Contains("--json");
-        int threads = int.Parse(Option(options, "--threads") ?? BenchmarkMachine.Current.Cpus.ToString());
-        int rounds = int.Parse(Option(options, "--rounds") ?? "15");
-        string only = Option(options, "--only") ?? "";
+        var options = new BenchmarkOptions(arguments, ["--json"], ["--threads", "--rounds", "--only"]);
+        bool json = options.Has("--json");
+        int threads = options.Number("--threads", BenchmarkMachine.Current.Cpus);
+        int rounds = options.Number("--rounds", 15);
+        string only = options.Text("--only", "");
         double peak = MachinePeak.Measure(threads);
         OpenBlas? peer = OpenBlas.TryOpen(threads);
         using Device device = Device.Parse("cpu", new DeviceOptions { Threads = threads, PinThreads = true });
@@ -142,11 +143,5 @@ internal static unsafe class GemmBenchmark
     {
         Array.Sort(values);
         return values.Length % 2 == 1 ? values[values.Length / 2] : (values[values.Length / 2 - 1] + values[values.Length / 2]) / 2;
-    }
-
-    private static string? Option(string[] options, string name)
-    {
-        int index = Array.IndexOf(options, name);
-        return index >= 0 && index + 1 < options.Length ? options[index + 1] : null;
     }
 }

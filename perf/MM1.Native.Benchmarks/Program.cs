@@ -1,11 +1,19 @@
 using MM1.Native.Benchmarks;
 
-return args switch
+try
 {
-    ["gemm", .. var rest] => GemmBenchmark.Run(rest),
-    ["step", .. var rest] => StepBenchmark.Run(rest),
-    _ => Usage(),
-};
+    return args switch
+    {
+        ["gemm", .. var rest] => GemmBenchmark.Run(rest),
+        ["step", .. var rest] => StepBenchmark.Run(rest),
+        _ => Usage(),
+    };
+}
+catch (ArgumentException exception)
+{
+    Console.Error.WriteLine(exception.Message);
+    return 2;
+}
 
 static int Usage()
 {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 using MM1.Native.Autograd;
 using MM1.Native.Kernels;
@@ -17,13 +16,14 @@ internal static class StepBenchmark
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    public static int Run(string[] options)
+    public static int Run(string[] arguments)
     {
+        var options = new BenchmarkOptions(arguments, ["--json"], ["--layers", "--width", "--heads", "--ffn", "--seq", "--batch", "--vocab", "--threads", "--steps"]);
         var config = new DecoderConfig(
-            Number(options, "--layers", 6), Number(options, "--width", 256), Number(options, "--heads", 8), Number(options, "--ffn", 704),
-            Number(options, "--seq", 512), Number(options, "--batch", 4), Number(options, "--vocab", 512));
-        int threads = Number(options, "--threads", Environment.ProcessorCount), steps = Number(options, "--steps", 15);
-        bool json = options.Contains("--json");
+            options.Number("--layers", 6), options.Number("--width", 256), options.Number("--heads", 8), options.Number("--ffn", 704),
+            options.Number("--seq", 512), options.Number("--batch", 4), options.Number("--vocab", 512));
+        int threads = options.Number("--threads", Environment.ProcessorCount), steps = options.Number("--steps", 15);
+        bool json = options.Has("--json");
         using var run = new TrainingRun(config, threads);
         var times = new List<double>();
         for (int i = 0; i < WarmUpSteps; i++) run.Step();
@@ -94,14 +94,6 @@ internal static class StepBenchmark
     }
 
     private static double Round(double value, int digits) => Math.Round(value, digits);
-
-    private static int Number(string[] options, string name, int fallback)
-    {
-        int at = Array.IndexOf(options, name);
-        if (at < 0) return fallback;
-        if (at + 1 < options.Length && int.TryParse(options[at + 1], NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value > 0) return value;
-        throw new ArgumentException($"{name} takes a positive whole number.");
-    }
 
     /// <summary>A model, its optimizer and fixed random data on a device of its own.</summary>
     private sealed class TrainingRun : IDisposable
