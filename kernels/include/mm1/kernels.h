@@ -1008,7 +1008,7 @@ typedef struct mm1_cross_entropy_forward_args {
   mm1_operand logits;                /* Compute or float32, [tokens, vocabulary]. */
   mm1_operand targets;               /* int32 [tokens]. */
   mm1_operand loss;                  /* float32 [1]. */
-  mm1_operand token_losses;          /* Optional float32 [tokens], not divided; ignored tokens give 0. */
+  mm1_operand token_losses;          /* Optional float32 [tokens]: L - z[y], without z-loss, not divided; ignored tokens give 0. */
   mm1_operand log_sum_exp;           /* Optional float32 [tokens], for the backward. */
   const mm1_step_state* step_state;  /* Optional: device address of the step state whose loss_denominator divides. */
   int32_t ignore_index;              /* Target that does not count. Default -100. */
@@ -1052,7 +1052,7 @@ typedef struct mm1_linear_cross_entropy_forward_args {
   mm1_operand weight;                /* [vocabulary, width]. */
   mm1_operand targets;               /* int32 [tokens]. */
   mm1_operand loss;                  /* float32 [1]. */
-  mm1_operand token_losses;          /* Optional float32 [tokens]. */
+  mm1_operand token_losses;          /* Optional float32 [tokens], as for mm1_cross_entropy_forward. */
   mm1_operand log_sum_exp;           /* float32 [tokens]. */
   const mm1_step_state* step_state;  /* Optional, as for mm1_cross_entropy_forward. */
   int32_t ignore_index;              /* Target that does not count. Default -100. */
