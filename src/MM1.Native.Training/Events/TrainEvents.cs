@@ -59,7 +59,7 @@ public sealed record StepCompleted(long Step) : TrainEvent(Step)
     /// <summary>Mean cross-entropy of the step's targets (and z-loss, where there is one).</summary>
     public required double Loss { get; init; }
 
-    /// <summary>The same by source; empty where the device gives no losses by token.</summary>
+    /// <summary>Mean cross-entropy by source, of those that the step has; without z-loss.</summary>
     public IReadOnlyList<SourceLoss> Sources { get; init; } = [];
 
     /// <summary>Learning rate.</summary>

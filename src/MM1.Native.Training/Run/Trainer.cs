@@ -69,6 +69,9 @@ internal sealed class Trainer : IDisposable
     private readonly BatchFeed _feed;
     private readonly SpikeGuard _guard;
     private readonly ThroughputMeter _meter;
+    private readonly float[] _tokenLosses;
+    private readonly double[] _sourceLosses;
+    private readonly int[] _sourceTargets;
     private MixtureCursor? _cursor;
     private long _savedStep = -1;
 
@@ -80,6 +83,8 @@ internal sealed class Trainer : IDisposable
         double peak = _config.Optimizer.LearningRate ?? ParameterTotals.Of(_model.Config).PeakLearningRate;
         Schedule = new LearningRateSchedule(peak, _config.Schedule);
         _model.RecomputesActivations = _config.Recompute;
+        _tokenLosses = new float[parts.Packing.Sequences * parts.Packing.Length];
+        (_sourceLosses, _sourceTargets) = (new double[parts.Data.Mixture.Count], new int[parts.Data.Mixture.Count]);
         try
         {
             _optimizer = _config.Optimizer.Create(_model.Parameters(), _config.LrScale);
@@ -204,22 +209,48 @@ internal sealed class Trainer : IDisposable
     private (double Loss, IReadOnlyList<SourceLoss> Sources) Backward(IReadOnlyList<PackedBatch> batches, int targets, StepTrace? trace)
     {
         double sum = 0;
+        Array.Clear(_sourceLosses);
+        Array.Clear(_sourceTargets);
         using (_device.BeginStep(targets))
         {
             foreach (PackedBatch batch in batches)
             {
                 using (_device.BeginMicroBatch())
                 {
-                    Tensor loss;
+                    Tensor loss, tokenLosses;
                     using (trace?.Phase("forward"))
-                        loss = _model.Loss(ToTensors(batch), (float)_config.Optimizer.ZLoss).Keep();
+                        loss = _model.Loss(ToTensors(batch), out tokenLosses, (float)_config.Optimizer.ZLoss).Keep();
                     using (trace?.Phase("backward"))
                         loss.Backward();
                     sum += loss.Item();
+                    CountSources(batch, tokenLosses);
                 }
             }
         }
-        return (sum, []);
+        return (sum, SourceLosses());
+    }
+
+    private void CountSources(PackedBatch batch, Tensor tokenLosses)
+    {
+        tokenLosses.CopyTo(_tokenLosses.AsSpan());
+        ReadOnlySpan<int> targets = batch.Targets.Span;
+        for (int i = 0; i < targets.Length; i++)
+        {
+            if (targets[i] == PackedBatch.IgnoreIndex) continue;
+            int source = batch.SourceOfSequence[i / batch.Length];
+            _sourceLosses[source] += _tokenLosses[i];
+            _sourceTargets[source]++;
+        }
+    }
+
+    private SourceLoss[] SourceLosses()
+    {
+        var losses = new List<SourceLoss>(_sourceLosses.Length);
+        for (int source = 0; source < _sourceLosses.Length; source++)
+        {
+            if (_sourceTargets[source] > 0) losses.Add(new SourceLoss(_parts.Data.Mixture[source].Source.Name, _sourceLosses[source] / _sourceTargets[source], _sourceTargets[source]));
+        }
+        return [.. losses];
     }
 
     private static Mm1Batch ToTensors(PackedBatch batch) => Mm1Batch.From(batch.TokenIds.Span, batch.Positions.Span, batch.Targets.Span, batch.Placement.Span,
@@ -235,6 +266,8 @@ internal sealed class Trainer : IDisposable
             return cause;
         }
         _optimizer.LearningRate = (float)Schedule.At(step);
+        double limit = _guard.GradientNormLimit;
+        _optimizer.SkipAboveGradientNorm = limit < float.MaxValue ? (float)limit : 0;
         bool updated;
         using (trace?.Phase("optimizer"))
             updated = _optimizer.Step();
