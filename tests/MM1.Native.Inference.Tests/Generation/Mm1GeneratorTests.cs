@@ -48,7 +48,7 @@ public sealed class Mm1GeneratorTests
             foreach (int token in text.Tokens)
             {
                 float[] logits = WholeModel.Logits(small, encoded, [.. tokens]);
-                float[] last = logits[^(int)SmallModel.Config.Decoder.Vocabulary..];
+                float[] last = logits[^(int)SmallModel.Config.Decoder.Vocabulary..][..SmallModel.Tokenizer.VocabularySize];
                 Assert.True(last[token] >= last.Max() - 1e-4f, $"token {token} has logit {last[token]}, the largest is {last.Max()}");
                 tokens.Add(token);
             }
