@@ -47,7 +47,7 @@ internal static class SampleSheet
         public Layout(SampleCell cell, SKFont text, SKFont small)
         {
             _cell = cell;
-            _prompt = TextBlock.Wrap(cell.Prompt, small, CellWidth, 5);
+            _prompt = TextBlock.Wrap(cell.Prompt.Trim().Length == 0 ? "(the image alone)" : cell.Prompt.Trim(), small, CellWidth, 5);
             string mark = cell.Correct switch { true => "✓ ", false => "✗ ", _ => "" };
             _answer = TextBlock.Wrap(mark + (cell.Answer.Trim().Length == 0 ? "(nothing)" : cell.Answer.Trim()), text, CellWidth, 5);
             _truth = cell.Truth is { } truth && cell.Correct != true ? TextBlock.Wrap("truth: " + truth.Trim(), small, CellWidth, 4) : [];

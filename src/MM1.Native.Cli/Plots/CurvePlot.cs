@@ -41,7 +41,11 @@ internal static class CurvePlot
         for (int i = 0; i < panels.Count; i++)
         {
             float left = i % 2 * PanelWidth, top = i / 2 * PanelHeight;
+            // A plot clears its canvas first: the clip keeps that to its own panel.
+            canvas.Save();
+            canvas.ClipRect(SKRect.Create(left, top, PanelWidth, PanelHeight));
             panels[i].Render(canvas, new PixelRect(left, left + PanelWidth, top + PanelHeight, top));
+            canvas.Restore();
         }
     }
 
