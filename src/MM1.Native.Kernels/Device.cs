@@ -105,11 +105,12 @@ public abstract class Device : IDisposable
     }
 
     /// <summary>Counts and times every launch until the profile is disposed.</summary>
+    /// <param name="recordsLaunches">Whether the profile lists every launch with its time too (for a trace).</param>
     /// <exception cref="InvalidOperationException">A profile is open already.</exception>
-    public KernelProfile StartProfile()
+    public KernelProfile StartProfile(bool recordsLaunches = false)
     {
         if (_profile is not null) throw new InvalidOperationException($"A profile of device {Name} is open already; dispose it first.");
-        _profile = new KernelProfile(this);
+        _profile = new KernelProfile(this, recordsLaunches);
         _kernels = new ProfilingKernels(Implementation, _profile);
         return _profile;
     }

@@ -121,8 +121,20 @@ public sealed class Mm1Model : Module
     /// <param name="zLossWeight">Weight of the output z-loss (default 0).</param>
     public Tensor Loss(Mm1Batch batch, float zLossWeight = 0)
     {
-        ArgumentNullException.ThrowIfNull(batch);
-        Tensor targets = batch.Targets ?? throw new ArgumentException("The batch has no targets.", nameof(batch));
+        Tensor targets = TargetsOf(batch);
         return Decoder.Loss(Forward(batch), targets, zLossWeight);
+    }
+
+    /// <summary>The same; also gives each token's own cross-entropy [tokens], without z-loss and not divided, 0 where the target does not count.</summary>
+    public Tensor Loss(Mm1Batch batch, out Tensor tokenLosses, float zLossWeight = 0)
+    {
+        Tensor targets = TargetsOf(batch);
+        return Decoder.Loss(Forward(batch), targets, out tokenLosses, zLossWeight);
+    }
+
+    private static Tensor TargetsOf(Mm1Batch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return batch.Targets ?? throw new ArgumentException("The batch has no targets.", nameof(batch));
     }
 }

@@ -167,7 +167,7 @@ typedef struct mm1_step_state {
   float loss_denominator;   /* Targets that count in the whole optimizer step; losses and their gradients are divided by it. 0: each call
                              * counts its own. */
   int32_t skip;             /* Not 0: the optimizers leave every tensor as it is. */
-  int32_t reserved;         /* Zero. */
+  float skip_above_norm;    /* Read by mm1_gradient_norm: a norm above it sets skip. 0: no limit. */
 } mm1_step_state;
 
 /* How the rows of a smaller operand repeat over the rows of a larger one. small_rows is the row count of the smaller. */
@@ -1008,7 +1008,7 @@ typedef struct mm1_cross_entropy_forward_args {
   mm1_operand logits;                /* Compute or float32, [tokens, vocabulary]. */
   mm1_operand targets;               /* int32 [tokens]. */
   mm1_operand loss;                  /* float32 [1]. */
-  mm1_operand token_losses;          /* Optional float32 [tokens], not divided; ignored tokens give 0. */
+  mm1_operand token_losses;          /* Optional float32 [tokens]: L - z[y], without z-loss, not divided; ignored tokens give 0. */
   mm1_operand log_sum_exp;           /* Optional float32 [tokens], for the backward. */
   const mm1_step_state* step_state;  /* Optional: device address of the step state whose loss_denominator divides. */
   int32_t ignore_index;              /* Target that does not count. Default -100. */
@@ -1052,7 +1052,7 @@ typedef struct mm1_linear_cross_entropy_forward_args {
   mm1_operand weight;                /* [vocabulary, width]. */
   mm1_operand targets;               /* int32 [tokens]. */
   mm1_operand loss;                  /* float32 [1]. */
-  mm1_operand token_losses;          /* Optional float32 [tokens]. */
+  mm1_operand token_losses;          /* Optional float32 [tokens], as for mm1_cross_entropy_forward. */
   mm1_operand log_sum_exp;           /* float32 [tokens]. */
   const mm1_step_state* step_state;  /* Optional, as for mm1_cross_entropy_forward. */
   int32_t ignore_index;              /* Target that does not count. Default -100. */
@@ -1200,8 +1200,9 @@ typedef struct mm1_optimizer_tensor {
 
 /* mm1_gradient_norm: the 2-norm of all gradients together into step_state->gradient_norm, squares summed in fixed blocks in float64;
  * sets step_state->clip_factor = min(1, max_norm / (norm + 1e-6)), or 1 where max_norm is 0; and where skip_non_finite is set and the
- * norm is NaN or infinite, step_state->skip = 1.
- * A finite norm never clears skip: the host does, before the step. Tensors are summed in ascending order. */
+ * norm is NaN or infinite, step_state->skip = 1. A norm above step_state->skip_above_norm, where that is not 0, sets skip too (the
+ * norm as it is written, in float32).
+ * No norm clears skip: the host does, before the step. Tensors are summed in ascending order. */
 typedef struct mm1_gradient_norm_args {
   int64_t struct_size;                  /* sizeof(mm1_gradient_norm_args). */
   int64_t tensor_count;                 /* Tensors. */

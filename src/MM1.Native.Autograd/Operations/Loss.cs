@@ -15,7 +15,18 @@ public static class Loss
     /// Softmax cross-entropy of logits [..., vocabulary] and targets Int32 [...], with an optional output z-loss
     /// (zLossWeight * logSumExp^2; PaLM, arXiv 2204.02311).
     /// </summary>
-    public static Tensor CrossEntropy(Tensor logits, Tensor targets, int ignoreIndex = IgnoreIndex, float zLossWeight = 0)
+    public static Tensor CrossEntropy(Tensor logits, Tensor targets, int ignoreIndex = IgnoreIndex, float zLossWeight = 0) =>
+        CrossEntropy(logits, targets, withTokenLosses: false, out _, ignoreIndex, zLossWeight);
+
+    /// <summary>The same; also gives every token's own cross-entropy, of the targets' shape, without z-loss and not divided, 0 where the target is ignored. It takes no gradient.</summary>
+    public static Tensor CrossEntropy(Tensor logits, Tensor targets, out Tensor tokenLosses, int ignoreIndex = IgnoreIndex, float zLossWeight = 0)
+    {
+        Tensor loss = CrossEntropy(logits, targets, withTokenLosses: true, out TensorState? losses, ignoreIndex, zLossWeight);
+        tokenLosses = new Tensor(losses!);
+        return loss;
+    }
+
+    private static Tensor CrossEntropy(Tensor logits, Tensor targets, bool withTokenLosses, out TensorState? tokenLosses, int ignoreIndex, float zLossWeight)
     {
         const string Operation = "Loss.CrossEntropy";
         TensorState scores = logits.State, labels = targets.State;
@@ -25,6 +36,7 @@ public static class Loss
         if (scores.Shape.Rank < 1 || labels.Elements != scores.Shape.Rows)
             throw new OperationException(Operation, $"logits {scores.Shape} and targets {labels.Shape} do not fit: one target for each row of logits.");
         TensorState loss = arena.New([], DType.Float32), logSumExp = arena.New([scores.Shape.Rows], DType.Float32);
+        tokenLosses = withTokenLosses ? arena.New(labels.Shape, DType.Float32) : null;
         var args = new CrossEntropyForwardArgs
         {
             Tokens = scores.Shape.Rows,
@@ -32,6 +44,7 @@ public static class Loss
             Logits = scores.Operand,
             Targets = labels.AsRowsOf(1),
             Loss = loss.AsRowsOf(1),
+            TokenLosses = tokenLosses?.AsRowsOf(1) ?? default,
             LogSumExp = logSumExp.AsRowsOf(1),
             StepState = arena.StepStateAddress,
             IgnoreIndex = ignoreIndex,
@@ -46,7 +59,18 @@ public static class Loss
     /// Cross-entropy of logits = x weight^T, made in chunks so that all logits never exist together: x [..., width], weight
     /// [vocabulary, width], targets Int32 [...].
     /// </summary>
-    public static Tensor LinearCrossEntropy(Tensor x, Tensor weight, Tensor targets, int ignoreIndex = IgnoreIndex, float zLossWeight = 0)
+    public static Tensor LinearCrossEntropy(Tensor x, Tensor weight, Tensor targets, int ignoreIndex = IgnoreIndex, float zLossWeight = 0) =>
+        LinearCrossEntropy(x, weight, targets, withTokenLosses: false, out _, ignoreIndex, zLossWeight);
+
+    /// <summary>The same; also gives every token's own cross-entropy, of the targets' shape, without z-loss and not divided, 0 where the target is ignored. It takes no gradient.</summary>
+    public static Tensor LinearCrossEntropy(Tensor x, Tensor weight, Tensor targets, out Tensor tokenLosses, int ignoreIndex = IgnoreIndex, float zLossWeight = 0)
+    {
+        Tensor loss = LinearCrossEntropy(x, weight, targets, withTokenLosses: true, out TensorState? losses, ignoreIndex, zLossWeight);
+        tokenLosses = new Tensor(losses!);
+        return loss;
+    }
+
+    private static Tensor LinearCrossEntropy(Tensor x, Tensor weight, Tensor targets, bool withTokenLosses, out TensorState? tokenLosses, int ignoreIndex, float zLossWeight)
     {
         const string Operation = "Loss.LinearCrossEntropy";
         TensorState input = x.State, matrix = weight.State, labels = targets.State;
@@ -58,6 +82,7 @@ public static class Loss
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1] || labels.Elements != input.Shape.Rows)
             throw new OperationException(Operation, $"x {input.Shape}, weight {matrix.Shape} and targets {labels.Shape} do not fit: [..., width], [vocabulary, width], one target for each row of x.");
         TensorState loss = arena.New([], DType.Float32), logSumExp = arena.New([input.Shape.Rows], DType.Float32);
+        tokenLosses = withTokenLosses ? arena.New(labels.Shape, DType.Float32) : null;
         var args = new LinearCrossEntropyForwardArgs
         {
             Tokens = input.Shape.Rows,
@@ -67,6 +92,7 @@ public static class Loss
             Weight = matrix.Operand,
             Targets = labels.AsRowsOf(1),
             Loss = loss.AsRowsOf(1),
+            TokenLosses = tokenLosses?.AsRowsOf(1) ?? default,
             LogSumExp = logSumExp.AsRowsOf(1),
             StepState = arena.StepStateAddress,
             IgnoreIndex = ignoreIndex,

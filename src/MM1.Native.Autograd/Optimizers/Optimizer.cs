@@ -108,10 +108,23 @@ public abstract unsafe class Optimizer : IDisposable
             : throw new ArgumentOutOfRangeException(nameof(value), value, "LearningRate must be finite and not negative.");
     }
 
+    /// <summary>
+    /// The next steps are skipped where the gradient norm is above this (0, the default: never); set it between steps. The device
+    /// decides, so that a guard against spikes needs no round trip to the host.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative, infinite or NaN.</exception>
+    public float SkipAboveGradientNorm
+    {
+        get;
+        set => field = float.IsFinite(value) && value >= 0
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, "SkipAboveGradientNorm must be finite and not negative.");
+    }
+
     /// <summary>Steps taken, skipped ones not counted.</summary>
     public long Steps { get; private set; }
 
-    /// <summary>Steps that were skipped because the gradient norm was not finite.</summary>
+    /// <summary>Steps that were skipped because the gradient norm was not finite, or above <see cref="SkipAboveGradientNorm"/>.</summary>
     public long SkippedSteps { get; private set; }
 
     /// <summary>Global gradient norm of the last step, before clipping.</summary>
@@ -124,7 +137,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// Clips, updates every parameter that has a gradient, and takes the gradients: the next backward starts from nothing. A
     /// parameter that got none is left alone, decay included.
     /// </summary>
-    /// <returns>Whether the update was made; false when the norm was not finite and the step was skipped.</returns>
+    /// <returns>Whether the update was made; false when the step was skipped for its norm.</returns>
     /// <exception cref="OperationException">No parameter has a gradient, or the tape still needs a parameter for a backward to come.</exception>
     public bool Step()
     {
@@ -138,7 +151,7 @@ public abstract unsafe class Optimizer : IDisposable
         }
         if (count == 0) throw new OperationException("Optimizer.Step", "no parameter has a gradient; call Backward() on a loss first.");
         Device.CopyFromHost(_tensors.Address, MemoryMarshal.AsBytes(_active.AsSpan(0, count)));
-        StepState state = _arenas.HostStepState with { Step = Steps + 1, LearningRate = LearningRate, ClipFactor = 1, Skip = 0 };
+        StepState state = _arenas.HostStepState with { Step = Steps + 1, LearningRate = LearningRate, ClipFactor = 1, Skip = 0, SkipAboveNorm = SkipAboveGradientNorm };
         _arenas.WriteStepState(state);
         var norm = new GradientNormArgs
         {

@@ -74,8 +74,8 @@ public record struct StepState
     public float LossDenominator;
     /// <summary>Non-zero: the optimizers leave every tensor as it is.</summary>
     public int Skip;
-    /// <summary>Zero.</summary>
-    public int Reserved;
+    /// <summary>Read by <see cref="IKernels.GradientNorm"/>: a norm above it sets <see cref="Skip"/>. 0: no limit.</summary>
+    public float SkipAboveNorm;
 }
 
 /// <summary>How the rows of a smaller operand repeat over the rows of a larger one (<c>mm1_broadcast</c>).</summary>

@@ -89,7 +89,7 @@ public record struct CrossEntropyForwardArgs
     public Operand Targets;
     /// <summary>float32 [1].</summary>
     public Operand Loss;
-    /// <summary>Optional float32 [Tokens], not divided; ignored tokens give 0.</summary>
+    /// <summary>Optional float32 [Tokens]: each token's cross-entropy, logSumExp - logits[target], without z-loss and not divided; ignored tokens give 0.</summary>
     public Operand TokenLosses;
     /// <summary>Optional float32 [Tokens], for the backward; ignored tokens give 0.</summary>
     public Operand LogSumExp;
@@ -157,7 +157,7 @@ public record struct LinearCrossEntropyForwardArgs
     public Operand Targets;
     /// <summary>float32 [1].</summary>
     public Operand Loss;
-    /// <summary>Optional float32 [Tokens].</summary>
+    /// <summary>Optional float32 [Tokens], as for CrossEntropyForward.</summary>
     public Operand TokenLosses;
     /// <summary>float32 [Tokens]; ignored tokens give 0.</summary>
     public Operand LogSumExp;

@@ -7,7 +7,8 @@ public partial interface IKernels
 {
     /// <summary>
     /// Global 2-norm of all gradients into StepState.GradientNorm, summed in fixed blocks in float64; sets StepState.ClipFactor = min(1, MaxNorm / (norm + 1e-6))
-    /// (1 when MaxNorm is 0) and, where SkipNonFinite is set, StepState.Skip to whether the norm is NaN or infinite (it is never cleared from 1 by a finite norm).
+    /// (1 when MaxNorm is 0); sets, where SkipNonFinite is set, StepState.Skip where the norm is NaN or infinite. A norm
+    /// (as written, in float32) above StepState.SkipAboveNorm, where that is not 0, sets it too. No norm clears it.
     /// </summary>
     void GradientNorm(in Launch launch, in GradientNormArgs args);
 

@@ -2,6 +2,12 @@ using System.Diagnostics;
 
 namespace MM1.Native.Kernels;
 
+/// <summary>One launch of a profile.</summary>
+/// <param name="Verb">The kernel.</param>
+/// <param name="Start">When it began, as <see cref="Stopwatch.GetTimestamp"/> counts.</param>
+/// <param name="Ticks">How long it took.</param>
+public readonly record struct KernelLaunch(KernelVerb Verb, long Start, long Ticks);
+
 /// <summary>
 /// Calls and time by verb while it is open: <c>using KernelProfile profile = device.StartProfile();</c>. Each launch is waited
 /// for, so that the time is the kernel's own; profile to learn where time goes, not how long a step takes.
@@ -9,10 +15,18 @@ namespace MM1.Native.Kernels;
 public sealed class KernelProfile : IDisposable
 {
     private readonly Device _device;
+    private readonly List<KernelLaunch>? _launches;
     private readonly long[] _calls = new long[Enum.GetValues<KernelVerb>().Length];
     private readonly long[] _ticks = new long[Enum.GetValues<KernelVerb>().Length];
 
-    internal KernelProfile(Device device) => _device = device;
+    internal KernelProfile(Device device, bool recordsLaunches)
+    {
+        _device = device;
+        if (recordsLaunches) _launches = [];
+    }
+
+    /// <summary>Every launch, in order; empty unless the profile was opened to record them.</summary>
+    public IReadOnlyList<KernelLaunch> Launches => _launches ?? [];
 
     /// <summary>All launches.</summary>
     public long Calls => _calls.Sum();
@@ -56,6 +70,7 @@ public sealed class KernelProfile : IDisposable
     /// <summary>Starts again from nothing.</summary>
     public void Reset()
     {
+        _launches?.Clear();
         Array.Clear(_calls);
         Array.Clear(_ticks);
     }
@@ -72,7 +87,9 @@ public sealed class KernelProfile : IDisposable
     internal void End(KernelVerb verb, long start)
     {
         _device.Synchronize();
-        _ticks[(int)verb] += Stopwatch.GetTimestamp() - start;
+        long ticks = Stopwatch.GetTimestamp() - start;
+        _ticks[(int)verb] += ticks;
         _calls[(int)verb]++;
+        _launches?.Add(new KernelLaunch(verb, start, ticks));
     }
 }

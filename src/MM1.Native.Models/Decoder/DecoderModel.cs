@@ -84,6 +84,10 @@ public sealed class DecoderModel : Module
     public Tensor Loss(Tensor hidden, Tensor targets, float zLossWeight = 0) =>
         Autograd.Loss.LinearCrossEntropy(hidden, HeadWeight, targets, zLossWeight: zLossWeight);
 
+    /// <summary>The same; also gives each token's own cross-entropy [tokens], without z-loss and not divided, 0 where the target does not count.</summary>
+    public Tensor Loss(Tensor hidden, Tensor targets, out Tensor tokenLosses, float zLossWeight = 0) =>
+        Autograd.Loss.LinearCrossEntropy(hidden, HeadWeight, targets, out tokenLosses, zLossWeight: zLossWeight);
+
     /// <inheritdoc/>
     protected override void OnBuilt(Device device)
     {

@@ -122,6 +122,38 @@ public sealed class OptimizerTests
         for (int i = 0; i < 2; i++) Agreement.CheckBitwise($"parameter {i}", module.All[i].ToArray(), twin.All[i].ToArray());
     }
 
+    /// <summary>A guard against spikes: the limit can be set before any step, and what it skips leaves no trace.</summary>
+    [Theory, MemberData(nameof(Kinds))]
+    public void GradientsAboveTheLimitSkipTheStep(string kind)
+    {
+        using Device device = TestDevices.Open("cpu/2");
+        using var module = new Bag([5, 7], [3]);
+        using var twin = new Bag([5, 7], [3]);
+        module.Build(device, 1);
+        twin.Build(device, 1);
+        using Optimizer optimizer = Make(kind, module), never = Make(kind, twin);
+        for (int step = 1; step <= 3; step++)
+        {
+            optimizer.SkipAboveGradientNorm = 50;
+            float[][] before = Everything(module, optimizer);
+            Backward(device, module, [Samples.Normal(step, 35, 100), Samples.Normal(9, 3)]);
+            Assert.False(optimizer.Step());
+            Assert.True(optimizer.GradientNorm > 50);
+            Assert.Equal((step - 1, step), (optimizer.Steps, optimizer.SkippedSteps));
+            Assert.All(module.All, parameter => Assert.False(parameter.HasGradient));
+            float[][] after = Everything(module, optimizer);
+            for (int i = 0; i < before.Length; i++) Agreement.CheckBitwise($"tensor {i} after a skipped step", after[i], before[i]);
+            if (step == 3) optimizer.SkipAboveGradientNorm = 0;
+            Train(device, module, optimizer, step);
+            Train(device, twin, never, step);
+        }
+        for (int i = 0; i < 2; i++) Agreement.CheckBitwise($"parameter {i}", module.All[i].ToArray(), twin.All[i].ToArray());
+        foreach (float bad in new[] { -1, float.NaN, float.PositiveInfinity })
+            Assert.Throws<ArgumentOutOfRangeException>(() => optimizer.SkipAboveGradientNorm = bad);
+        Backward(device, module, [Samples.Normal(4, 35, 100), Samples.Normal(9, 3)]);
+        Assert.True(optimizer.Step());
+    }
+
     [Fact]
     public void SkippingCanBeSwitchedOff()
     {

@@ -83,6 +83,21 @@ public sealed class LinearCrossEntropyTests
         }
     }
 
+    /// <summary>Token losses are the cross-entropy whatever the z-loss weight, and asking for them changes nothing else.</summary>
+    [Fact]
+    public void TokenLossesLeaveTheZLossOut()
+    {
+        using Device device = TestDevices.Open(TestDevices.Names[^1]);
+        var with = new LinearCrossEntropyCase { Tokens = 90, Width = 21, Vocabulary = 50, ChunkTokens = 32, IgnoreEvery = 4, ZLossWeight = 0.25f };
+        Dictionary<string, float[]> expected = with.Run(device), plain = (with with { ZLossWeight = 0 }).Run(device);
+        Agreement.CheckBitwise("token losses", expected["token losses"], plain["token losses"]);
+        Assert.True(expected["loss"][0] > plain["loss"][0] + 0.1f);
+        Dictionary<string, float[]> without = (with with { TokenLosses = false }).Run(device);
+        Assert.Equal(expected.Count - 1, without.Count);
+        foreach ((string name, float[] values) in without) Agreement.CheckBitwise(name, values, expected[name]);
+        Assert.All(Enumerable.Range(0, 90), token => Assert.Equal((token + 1) % 4 == 0, expected["token losses"][token] == 0));
+    }
+
     [Fact]
     public void AllLogitsNeverExist()
     {

@@ -50,6 +50,23 @@ public sealed class GradientNormTests
         Assert.Equal(7, Run(device, [new(20, 1)], 1, 1, skipNonFinite: true, skip: 7).Skip); // a finite norm clears nothing
     }
 
+    /// <summary>The limit is compared with the norm as it is written; a norm equal to it passes, 0 is no limit.</summary>
+    [Theory, MemberData(nameof(Devices))]
+    public void ANormAboveTheLimitSkips(string deviceName)
+    {
+        using Device device = TestDevices.Open(deviceName);
+        TensorSpec[] specs = [new(300, 7), new(41, 1)];
+        float norm = Run(device, specs, 1).GradientNorm;
+        foreach ((float limit, int skip) in new[] { (0, 0), (norm, 0), (MathF.BitDecrement(norm), 1), (MathF.BitIncrement(norm), 0), (norm / 2, 1), (1e-30f, 1) })
+        {
+            StepState state = Run(device, specs, 1, limit: limit);
+            Assert.Equal((skip, norm, limit), (state.Skip, state.GradientNorm, state.SkipAboveNorm));
+            Assert.Equal(5, Run(device, specs, 1, limit: limit, skip: 5).Skip == 0 ? 0 : 5); // never cleared
+        }
+        Assert.Equal(1, Run(device, specs, 1, float.PositiveInfinity, skipNonFinite: false, limit: 1e30f).Skip);
+        Assert.Equal(0, Run(device, specs, 1, float.NaN, skipNonFinite: false, limit: 1).Skip); // that is what SkipNonFinite is for
+    }
+
     [Fact]
     public void BrokenArgumentsAreNamed()
     {
@@ -73,7 +90,7 @@ public sealed class GradientNormTests
             Assert.Contains(message, CrossEntropyTests.Fails(() => device.Kernels.GradientNorm(default, broken)), StringComparison.Ordinal);
     }
 
-    private static StepState Run(Device device, TensorSpec[] specs, float maxNorm, float? last = null, bool skipNonFinite = true, int skip = 0)
+    private static StepState Run(Device device, TensorSpec[] specs, float maxNorm, float? last = null, bool skipNonFinite = true, int skip = 0, float limit = 0)
     {
         using var tensors = new OptimizerTensors(device, specs);
         if (last is not null)
@@ -82,7 +99,7 @@ public sealed class GradientNormTests
             gradient[^1] = last.Value;
             tensors.UploadGradient(0, gradient);
         }
-        using DeviceBuffer state = LossResults.Upload(device, new StepState { Step = 3, Skip = skip });
+        using DeviceBuffer state = LossResults.Upload(device, new StepState { Step = 3, Skip = skip, SkipAboveNorm = limit });
         var args = new GradientNormArgs { TensorCount = specs.Length, Tensors = tensors.Address, StepState = state.Address, MaxNorm = maxNorm, SkipNonFinite = skipNonFinite ? 1 : 0 };
         long bytes = device.Kernels.GradientNormWorkspaceBytes(args);
         using DeviceBuffer workspace = LossResults.Workspace(device, bytes);

@@ -20,6 +20,7 @@ internal static class LossReference<T> where T : IFloatingPointIeee754<T>
     public static T Denominator(int[] targets, int ignoreIndex, double denominator) =>
         T.CreateChecked(denominator != 0 ? denominator : Math.Max(1, targets.Count(target => target != ignoreIndex)));
 
+    /// <summary>The loss with z-loss, divided; each token's cross-entropy without z-loss, not divided.</summary>
     public static (T Loss, T[] TokenLosses, T[] LogSumExp) CrossEntropy(T[] logits, int[] targets, int vocabulary, int ignoreIndex, T zLossWeight, double denominator)
     {
         var losses = new T[targets.Length];
@@ -29,8 +30,8 @@ internal static class LossReference<T> where T : IFloatingPointIeee754<T>
         {
             if (targets[t] == ignoreIndex) continue;
             logSumExp[t] = LogSumExp(logits.AsSpan(t * vocabulary, vocabulary));
-            losses[t] = logSumExp[t] - logits[t * vocabulary + targets[t]] + zLossWeight * logSumExp[t] * logSumExp[t];
-            sum += losses[t];
+            losses[t] = logSumExp[t] - logits[t * vocabulary + targets[t]];
+            sum += losses[t] + zLossWeight * logSumExp[t] * logSumExp[t];
         }
         return (sum / Denominator(targets, ignoreIndex, denominator), losses, logSumExp);
     }

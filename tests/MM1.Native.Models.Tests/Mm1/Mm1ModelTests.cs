@@ -57,6 +57,25 @@ public sealed class Mm1ModelTests
         Assert.True(last < 0.3 * first, $"the loss went from {first} to {last}");
     }
 
+    /// <summary>The loss by token, of which a trainer reports the loss by source: its mean over targets is the loss.</summary>
+    [Fact]
+    public void TokenLossesComeWithTheLoss()
+    {
+        using Device device = TestDevices.Open("cpu/2");
+        using Mm1Model model = Build(device, ConnectorKind.AveragePooling);
+        Sample sample = Sample.Create(9);
+        using (device.BeginStep())
+        {
+            float[] expected = [model.Loss(sample.ToBatch()).Item()], actual = [model.Loss(sample.ToBatch(), out Tensor tokenLosses).Item()];
+            Agreement.CheckBitwise("loss", actual, expected);
+            float[] losses = tokenLosses.ToArray();
+            for (int i = 0; i < losses.Length; i++) Assert.Equal(sample.Targets[i] == Autograd.Loss.IgnoreIndex, losses[i] == 0);
+            Assert.Equal(expected[0], losses.Sum(loss => (double)loss) / sample.Targets.Count(target => target != Autograd.Loss.IgnoreIndex), 1e-6);
+            Assert.True(model.Loss(sample.ToBatch(), out Tensor again, zLossWeight: 0.1f).Item() > expected[0] + 0.01f);
+            Agreement.CheckBitwise("token losses with z-loss", again.ToArray(), losses);
+        }
+    }
+
     [Fact]
     public void RecomputationGivesTheSameLossAndGradients()
     {

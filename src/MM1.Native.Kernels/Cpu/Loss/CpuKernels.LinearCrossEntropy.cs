@@ -28,9 +28,11 @@ internal sealed unsafe partial class CpuKernels
             long tokens = Math.Min(plan.ChunkTokens, args.Tokens - first);
             int* targets = (int*)args.Targets.Data + first;
             long rows = CountedRows.List(targets, tokens, args.IgnoreIndex, tokenOfRow);
-            float* losses = args.TokenLosses.IsPresent ? (float*)args.TokenLosses.Data + first : (float*)(launch.Workspace + (nint)plan.Losses);
+            float* losses = (float*)(launch.Workspace + (nint)plan.Losses);
+            float* tokenLosses = args.TokenLosses.IsPresent ? (float*)args.TokenLosses.Data + first : null;
             float* logSumExp = (float*)args.LogSumExp.Data + first;
             new Span<float>(losses, (int)tokens).Clear();
+            if (tokenLosses != null) new Span<float>(tokenLosses, (int)tokens).Clear();
             new Span<float>(logSumExp, (int)tokens).Clear();
 
             Operand x = ChunkRows(args.X, first, tokens, rows, args.Width, tokenOfRow, launch.Workspace + (nint)plan.GatheredX);
@@ -43,6 +45,7 @@ internal sealed unsafe partial class CpuKernels
                 Targets = targets,
                 TokenOfRow = tokenOfRow,
                 Losses = losses,
+                TokenLosses = tokenLosses,
                 LogSumExp = logSumExp,
                 IgnoreIndex = args.IgnoreIndex,
                 ZLossWeight = args.ZLossWeight,
@@ -130,7 +133,7 @@ internal sealed unsafe partial class CpuKernels
     }
 
     private static LinearCrossEntropyPlan ForwardPlan(in LinearCrossEntropyForwardArgs args) =>
-        new(args.Tokens, args.Width, args.Vocabulary, args.ChunkTokens, losses: !args.TokenLosses.IsPresent, inputGradient: false);
+        new(args.Tokens, args.Width, args.Vocabulary, args.ChunkTokens, losses: true, inputGradient: false);
 
     private static LinearCrossEntropyPlan BackwardPlan(in LinearCrossEntropyBackwardArgs args) =>
         new(args.Tokens, args.Width, args.Vocabulary, args.ChunkTokens, losses: false, inputGradient: args.InputGradient.IsPresent);

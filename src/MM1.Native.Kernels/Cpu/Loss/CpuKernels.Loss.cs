@@ -22,7 +22,8 @@ internal sealed unsafe partial class CpuKernels
             RowStride = args.Logits.RowStride,
             Vocabulary = args.Vocabulary,
             Targets = (int*)args.Targets.Data,
-            Losses = (float*)(args.TokenLosses.IsPresent ? args.TokenLosses.Data : launch.Workspace),
+            Losses = (float*)launch.Workspace,
+            TokenLosses = (float*)args.TokenLosses.Data,
             LogSumExp = (float*)args.LogSumExp.Data,
             IgnoreIndex = args.IgnoreIndex,
             ZLossWeight = args.ZLossWeight,
@@ -31,8 +32,7 @@ internal sealed unsafe partial class CpuKernels
         *(float*)args.Loss.Data = (float)(LossTargets.Sum(job.Losses, args.Tokens) / LossTargets.Denominator(args.StepState, counted));
     }
 
-    public long CrossEntropyForwardWorkspaceBytes(in CrossEntropyForwardArgs args) =>
-        args.TokenLosses.IsPresent ? 0 : args.Tokens * sizeof(float);
+    public long CrossEntropyForwardWorkspaceBytes(in CrossEntropyForwardArgs args) => args.Tokens * sizeof(float);
 
     public void CrossEntropyBackward(in Launch launch, in CrossEntropyBackwardArgs args)
     {

@@ -11,6 +11,8 @@ internal unsafe struct CrossEntropyForwardJob : IRangeJob
     public int* Targets;
     public int* TokenOfRow;
     public float* Losses;
+    /// <summary>Where the cross-entropies without z-loss go; may be null.</summary>
+    public float* TokenLosses;
     public float* LogSumExp;
     public int IgnoreIndex;
     public float ZLossWeight;
@@ -21,14 +23,16 @@ internal unsafe struct CrossEntropyForwardJob : IRangeJob
         {
             long token = TokenOfRow == null ? row : TokenOfRow[row];
             int target = Targets[token];
-            float logSumExp = 0, loss = 0;
+            float logSumExp = 0, loss = 0, crossEntropy = 0;
             if (target != IgnoreIndex)
             {
                 float* logits = Logits + row * RowStride;
                 logSumExp = SoftmaxRows.LogSumExp(logits, Vocabulary);
-                loss = MathF.FusedMultiplyAdd(ZLossWeight * logSumExp, logSumExp, logSumExp - logits[target]);
+                crossEntropy = logSumExp - logits[target];
+                loss = MathF.FusedMultiplyAdd(ZLossWeight * logSumExp, logSumExp, crossEntropy);
             }
             Losses[token] = loss;
+            if (TokenLosses != null) TokenLosses[token] = crossEntropy;
             if (LogSumExp != null) LogSumExp[token] = logSumExp;
         }
     }

@@ -22,6 +22,7 @@ internal sealed unsafe partial class CpuKernels
         state->GradientNorm = (float)norm;
         state->ClipFactor = args.MaxNorm == 0 ? 1 : (float)Math.Min(1, args.MaxNorm / (norm + 1e-6));
         if (args.SkipNonFinite != 0 && !float.IsFinite((float)norm)) state->Skip = 1;
+        if (state->SkipAboveNorm != 0 && (float)norm > state->SkipAboveNorm) state->Skip = 1;
     }
 
     public long GradientNormWorkspaceBytes(in GradientNormArgs args) => GradientNormJob.Slots * sizeof(double);

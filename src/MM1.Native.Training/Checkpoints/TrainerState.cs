@@ -1,0 +1,82 @@
+using System.Text.Json.Nodes;
+using MM1.Native.Data;
+
+namespace MM1.Native.Training;
+
+/// <summary>Sums over a whole run, through all its stops.</summary>
+public sealed record TrainCounters
+{
+    /// <summary>Tokens of documents.</summary>
+    public long Tokens { get; init; }
+
+    /// <summary>Targets.</summary>
+    public long Targets { get; init; }
+
+    /// <summary>Images.</summary>
+    public long Images { get; init; }
+
+    /// <summary>Positions, padding included.</summary>
+    public long Positions { get; init; }
+}
+
+/// <summary>Times of a run so far; the only part of a checkpoint that two equal runs do not share.</summary>
+public sealed record TrainTimes
+{
+    /// <summary>Seconds of training.</summary>
+    public double TrainSeconds { get; init; }
+
+    /// <summary>Seconds of evaluation and samples.</summary>
+    public double EvalSeconds { get; init; }
+
+    /// <summary>Seconds that training waited for data.</summary>
+    public double DataWaitSeconds { get; init; }
+
+    /// <summary>Largest resident memory, in MiB.</summary>
+    public double PeakRssMiB { get; init; }
+}
+
+/// <summary>What a checkpoint holds beside weights and optimizer state (<c>trainer.json</c>).</summary>
+public sealed record TrainerState
+{
+    /// <summary>Version of this record.</summary>
+    public int Version { get; init; } = 1;
+
+    /// <summary>Steps done, skipped ones included.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>Updates made: steps less the skipped ones.</summary>
+    public required long OptimizerSteps { get; init; }
+
+    /// <summary>Where the data stand; null with <c>overfitOneBatch</c>, which begins anew.</summary>
+    public MixtureCursor? Cursor { get; init; }
+
+    /// <summary>The guard.</summary>
+    public required GuardState Guard { get; init; }
+
+    /// <summary>Sums.</summary>
+    public required TrainCounters Counters { get; init; }
+
+    /// <summary>Times.</summary>
+    public required TrainTimes Times { get; init; }
+
+    /// <summary>The configuration, every default written out: what a resumed run must agree with.</summary>
+    public required JsonObject Config { get; init; }
+}
+
+/// <summary>The last file of a checkpoint (<c>complete.json</c>): what belongs to it.</summary>
+public sealed record CheckpointManifest
+{
+    /// <summary>Version of this record.</summary>
+    public int Version { get; init; } = 1;
+
+    /// <summary>The step.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>The files.</summary>
+    public required IReadOnlyDictionary<string, CheckpointFile> Files { get; init; }
+}
+
+/// <summary>A file of a checkpoint.</summary>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Sha256">Its hash, in hexadecimal.</param>
+public sealed record CheckpointFile(long Bytes, string Sha256);

@@ -1,0 +1,71 @@
+using MM1.Native.Data;
+using MM1.Native.Inference;
+using MM1.Native.Models;
+
+namespace MM1.Native.Training;
+
+/// <summary>The data of a configuration: sources with weights, tokenizer, and how batches are packed.</summary>
+public sealed class TrainingData
+{
+    private TrainingData(SyntheticWorld world, ITokenizer tokenizer, IReadOnlyList<MixtureSource> mixture) => (World, Tokenizer, Mixture) = (world, tokenizer, mixture);
+
+    /// <summary>The synthetic world.</summary>
+    public SyntheticWorld World { get; }
+
+    /// <summary>The tokenizer.</summary>
+    public ITokenizer Tokenizer { get; }
+
+    /// <summary>Sources and weights; sources of weight 0 are left out.</summary>
+    public IReadOnlyList<MixtureSource> Mixture { get; }
+
+    /// <summary>Opens the data.</summary>
+    /// <exception cref="ConfigurationException">A setting of the world is out of range.</exception>
+    public static TrainingData Open(DataConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        SyntheticWorld world;
+        try
+        {
+            world = new SyntheticWorld(config.World);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ConfigurationException($"Configuration: data.world: {fault.Message}.", fault);
+        }
+        var mixture = new List<MixtureSource>();
+        foreach (IDocumentSource source in (IDocumentSource[])[world.Captions, world.Interleaved, world.Text])
+        {
+            double weight = config.Weights.GetValueOrDefault(source.Name);
+            if (weight > 0) mixture.Add(new MixtureSource(source, weight));
+        }
+        return new TrainingData(world, WorldWords.CreateTokenizer(), mixture);
+    }
+
+    /// <summary>How batches for a model are packed.</summary>
+    /// <exception cref="ConfigurationException">Data and model do not fit.</exception>
+    public PackingOptions Packing(TrainingConfig config, Mm1Config model)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(model);
+        DataConfig data = config.Data;
+        int imageSize = model.Vision.ImageSize;
+        Check.That(data.World.ImageSize == imageSize, "data.world.imageSize", data.World.ImageSize, $"must be the model's vision.imageSize ({imageSize})");
+        Check.That(model.Decoder.Position == PositionKind.None || data.Length <= model.Decoder.MaxPositions, "data.length", data.Length,
+            $"must be at most the model's decoder.maxPositions ({model.Decoder.MaxPositions})");
+        Check.That(model.Decoder.Vocabulary >= Tokenizer.VocabularySize, "model.decoder.vocabulary", model.Decoder.Vocabulary, $"must be at least the tokenizer's ({Tokenizer.VocabularySize}); leave it out to take that");
+        using var described = new Mm1Model(model);
+        return new PackingOptions
+        {
+            Seed = config.Seed,
+            Unit = data.Unit,
+            Sequences = data.Sequences,
+            Length = data.Length,
+            ImageTokens = described.ImageTokens(imageSize, imageSize),
+            ImageSize = imageSize,
+            MaximumImages = data.MaximumImages,
+            Lookahead = data.Lookahead,
+            Workers = data.Workers,
+            Prefetch = data.Prefetch,
+        };
+    }
+}
