@@ -1,5 +1,7 @@
+using MM1.Native.Inference;
 using MM1.Native.Kernels;
 using MM1.Native.Models;
+using MM1.Native.Training;
 
 namespace MM1.Native.Cli;
 
@@ -23,6 +25,10 @@ internal static class Failures
     {
         CommandException known => (known.ExitCode, known.Message),
         OperationCanceledException => (ExitCode.Interrupted, "interrupted"),
+        ConfigurationException => (ExitCode.Usage, exception.Message),
+        CheckpointException => (ExitCode.Unreadable, exception.Message),
+        TrainingException { InnerException: IOException or UnauthorizedAccessException } => (ExitCode.Unreadable, exception.Message),
+        TrainingException => (ExitCode.Failed, exception.Message),
         DeviceUnavailableException => (ExitCode.Device, exception.Message),
         OutOfMemoryException => (ExitCode.Device, $"not enough memory: {exception.Message} 'mm1 plan' shows what a model needs."),
         SafeTensorsException or InvalidDataException or EndOfStreamException => (ExitCode.Unreadable, exception.Message),

@@ -36,6 +36,7 @@ internal static class Mm1CommandLine
     {
         var root = new RootCommand("Trains and runs multimodal language models of the MM1 family: image encoder, connector, decoder.")
         {
+            TrainCommand.Create(terminal),
             PlanCommand.Create(terminal),
             DoctorCommand.Create(terminal),
             DataCommands.Create(terminal),

@@ -105,7 +105,7 @@ public sealed class PictureTests
             double fall = 4 * Math.Exp(-step / 80.0) + 1;
             curves.AddStep(step, fall + 0.2 * random.NextDouble(), new Dictionary<string, double> { ["captions"] = fall + 0.3, ["interleaved"] = fall - 0.3 + 0.3 * random.NextDouble() },
                 1e-3 * Math.Min(step / 40.0, 0.5 + 0.5 * Math.Cos(Math.PI * step / steps)), 1 + random.NextDouble());
-            if (step % 100 == 0) curves.AddEvaluation(step, "shapes-qa accuracy", step / 450.0);
+            if (step % 100 == 0) curves.AddEvaluation(step, "shapes-qa", "accuracy", step / 450.0);
         }
         return curves;
     }
