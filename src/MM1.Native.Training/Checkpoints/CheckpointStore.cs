@@ -1,6 +1,5 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text.Json;
+using MM1.Native.Inference;
 
 namespace MM1.Native.Training;
 
@@ -15,7 +14,7 @@ public readonly record struct CheckpointPlace(long Step, string Path);
 /// </summary>
 public sealed class CheckpointStore
 {
-    private const string Prefix = "step-", UnfinishedPrefix = ".unfinished-", OldPrefix = ".old-", ManifestName = "complete.json";
+    private const string Prefix = "step-", UnfinishedPrefix = ".unfinished-", OldPrefix = ".old-";
 
     private readonly int _keep;
 
@@ -80,31 +79,19 @@ public sealed class CheckpointStore
 
     /// <summary>Checks that a checkpoint is whole: every file is there, as long as it was, with the hash it had.</summary>
     /// <exception cref="CheckpointException">It is not; the message names the file and says what to do.</exception>
-    public static CheckpointManifest Verify(string path)
+    public static void Verify(string path)
     {
-        string manifestPath = Path.Combine(path, ManifestName);
-        CheckpointManifest manifest;
+        string? fault;
         try
         {
-            manifest = JsonSerializer.Deserialize(File.ReadAllBytes(manifestPath), TrainingJson.Default.CheckpointManifest) ?? throw new JsonException("it is null");
+            CheckpointManifest? manifest = CheckpointManifest.TryRead(path);
+            fault = manifest is null ? $"'{Path.Combine(path, CheckpointManifest.FileName)}' is missing" : manifest.FindFault(path, hashes: true);
         }
-        catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception unreadable) when (unreadable is ConfigurationException or IOException or UnauthorizedAccessException)
         {
-            throw Damaged(path, $"'{manifestPath}' is missing", fault);
+            throw Damaged(path, unreadable.Message, unreadable);
         }
-        catch (JsonException fault)
-        {
-            throw Damaged(path, $"'{manifestPath}' is damaged ({fault.Message})", fault);
-        }
-        foreach ((string name, CheckpointFile expected) in manifest.Files)
-        {
-            string filePath = Path.Combine(path, name);
-            var info = new FileInfo(filePath);
-            if (!info.Exists) throw Damaged(path, $"'{filePath}' is missing");
-            if (info.Length != expected.Bytes) throw Damaged(path, $"'{filePath}' has {info.Length} bytes, not {expected.Bytes}");
-            if (Hash(filePath) != expected.Sha256) throw Damaged(path, $"'{filePath}' is not as it was written (its SHA-256 differs)");
-        }
-        return manifest;
+        if (fault is not null) throw Damaged(path, fault);
     }
 
     /// <summary>Writes a checkpoint.</summary>
@@ -115,14 +102,15 @@ public sealed class CheckpointStore
     public string Save(long step, Action<string> write)
     {
         ArgumentNullException.ThrowIfNull(write);
-        string name = Prefix + step.ToString("D6", CultureInfo.InvariantCulture), target = Path.Combine(Folder, name), unfinished = Path.Combine(Folder, UnfinishedPrefix + name);
+        string name = CheckpointFolders.Name(step), target = Path.Combine(Folder, name), unfinished = Path.Combine(Folder, UnfinishedPrefix + name);
         try
         {
             Directory.CreateDirectory(Folder);
             if (Directory.Exists(unfinished)) Directory.Delete(unfinished, recursive: true);
             Directory.CreateDirectory(unfinished);
             write(unfinished);
-            WriteManifest(step, unfinished);
+            foreach (string file in Directory.EnumerateFiles(unfinished)) FileSync.Flush(file);
+            CheckpointManifest.Write(unfinished, step);
             FileSync.Folder(unfinished);
             Retire(target); // only a damaged one that resuming passed over can have this name
             Directory.Move(unfinished, target);
@@ -136,18 +124,6 @@ public sealed class CheckpointStore
         }
         Prune();
         return target;
-    }
-
-    private static void WriteManifest(long step, string folder)
-    {
-        var files = new SortedDictionary<string, CheckpointFile>(StringComparer.Ordinal);
-        foreach (string path in Directory.EnumerateFiles(folder))
-        {
-            FileSync.Flush(path);
-            files.Add(Path.GetFileName(path), new CheckpointFile(new FileInfo(path).Length, Hash(path)));
-        }
-        var manifest = new CheckpointManifest { Step = step, Files = files };
-        FileSync.Replace(Path.Combine(folder, ManifestName), JsonSerializer.SerializeToUtf8Bytes(manifest, TrainingJson.Default.CheckpointManifest));
     }
 
     /// <summary>Deletes the oldest beyond those that are kept; what cannot be deleted stays, and is tried again at the next start.</summary>
@@ -184,12 +160,6 @@ public sealed class CheckpointStore
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
         }
-    }
-
-    private static string Hash(string path)
-    {
-        using FileStream stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
     private static CheckpointException Damaged(string path, string what, Exception? inner = null)

@@ -62,21 +62,3 @@ public sealed record TrainerState
     /// <summary>The configuration, every default written out: what a resumed run must agree with.</summary>
     public required JsonObject Config { get; init; }
 }
-
-/// <summary>The last file of a checkpoint (<c>complete.json</c>): what belongs to it.</summary>
-public sealed record CheckpointManifest
-{
-    /// <summary>Version of this record.</summary>
-    public int Version { get; init; } = 1;
-
-    /// <summary>The step.</summary>
-    public required long Step { get; init; }
-
-    /// <summary>The files.</summary>
-    public required IReadOnlyDictionary<string, CheckpointFile> Files { get; init; }
-}
-
-/// <summary>A file of a checkpoint.</summary>
-/// <param name="Bytes">Its length.</param>
-/// <param name="Sha256">Its hash, in hexadecimal.</param>
-public sealed record CheckpointFile(long Bytes, string Sha256);

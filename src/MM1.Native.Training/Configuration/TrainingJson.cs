@@ -18,5 +18,4 @@ namespace MM1.Native.Training;
     ])]
 [JsonSerializable(typeof(TrainingConfig))]
 [JsonSerializable(typeof(TrainerState))]
-[JsonSerializable(typeof(CheckpointManifest))]
 public sealed partial class TrainingJson : JsonSerializerContext;

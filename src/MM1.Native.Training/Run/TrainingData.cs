@@ -43,13 +43,12 @@ public sealed class TrainingData
 
     /// <summary>How batches for a model are packed.</summary>
     /// <exception cref="ConfigurationException">Data and model do not fit.</exception>
-    public PackingOptions Packing(TrainingConfig config, Mm1Config model)
+    public PackingOptions Packing(TrainingConfig config, Mm1Config model, ImageSettings images)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(model);
         DataConfig data = config.Data;
-        int imageSize = model.Vision.ImageSize;
-        Check.That(data.World.ImageSize == imageSize, "data.world.imageSize", data.World.ImageSize, $"must be the model's vision.imageSize ({imageSize})");
+        ArgumentNullException.ThrowIfNull(images);
         Check.That(model.Decoder.Position == PositionKind.None || data.Length <= model.Decoder.MaxPositions, "data.length", data.Length,
             $"must be at most the model's decoder.maxPositions ({model.Decoder.MaxPositions})");
         Check.That(model.Decoder.Vocabulary >= Tokenizer.VocabularySize, "model.decoder.vocabulary", model.Decoder.Vocabulary, $"must be at least the tokenizer's ({Tokenizer.VocabularySize}); leave it out to take that");
@@ -60,8 +59,11 @@ public sealed class TrainingData
             Unit = data.Unit,
             Sequences = data.Sequences,
             Length = data.Length,
-            ImageTokens = described.ImageTokens(imageSize, imageSize),
-            ImageSize = imageSize,
+            ImageTokens = described.ImageTokens(images.Size, images.Size),
+            ImageSize = images.Size,
+            Mean = images.Mean,
+            StandardDeviation = images.StandardDeviation,
+            Preparation = images.Preparation,
             MaximumImages = data.MaximumImages,
             Lookahead = data.Lookahead,
             Workers = data.Workers,

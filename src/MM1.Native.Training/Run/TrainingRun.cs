@@ -56,11 +56,12 @@ public static class TrainingRun
         config.Validate();
         TrainingData data = TrainingData.Open(config.Data);
         Mm1Config modelConfig = Mm1ConfigReader.FromNode(config.Model, "configuration", vocabulary: data.Tokenizer.VocabularySize);
-        PackingOptions packing = data.Packing(config, modelConfig);
+        var images = new ImageSettings { Size = modelConfig.Vision.ImageSize };
+        PackingOptions packing = data.Packing(config, modelConfig, images);
         try
         {
             using RunFolder folder = RunFolder.Open(options.OutDirectory);
-            return Execute(config, options, new Plan(data, modelConfig, packing, ToNode(config, modelConfig)), folder);
+            return Execute(config, options, new Plan(data, modelConfig, images, packing, ToNode(config, modelConfig)), folder);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -107,7 +108,7 @@ public static class TrainingRun
             Packing = plan.Packing,
             OutDirectory = folder.Path,
             Checkpoints = store,
-            WriteModel = path => WriteModel(path, model, plan.Data.Tokenizer),
+            WriteModel = path => ModelBundle.Save(path, model, plan.Data.Tokenizer, plan.Images),
             Emit = sinks.Handle,
             From = from,
         });
@@ -159,12 +160,6 @@ public static class TrainingRun
         }
     }
 
-    private static void WriteModel(string folder, Mm1Model model, ITokenizer tokenizer)
-    {
-        ModelFiles.Save(model, Path.Combine(folder, "model.safetensors"));
-        tokenizer.Save(Path.Combine(folder, "tokenizer.json"));
-    }
-
     private static RunSummary Summarize(Trainer trainer, Mm1Model model, IReadOnlyList<KeyValuePair<string, double>> metrics)
     {
         (TrainTimes times, TrainCounters counters) = (trainer.Meter.Times, trainer.Meter.Counters);
@@ -183,5 +178,5 @@ public static class TrainingRun
         };
     }
 
-    private sealed record Plan(TrainingData Data, Mm1Config Model, PackingOptions Packing, JsonObject ConfigNode);
+    private sealed record Plan(TrainingData Data, Mm1Config Model, ImageSettings Images, PackingOptions Packing, JsonObject ConfigNode);
 }
