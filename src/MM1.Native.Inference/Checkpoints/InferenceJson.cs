@@ -25,7 +25,11 @@ internal sealed record ModelDocument
         typeof(CamelCaseEnumConverter<ConnectorKind>), typeof(CamelCaseEnumConverter<NormKind>), typeof(CamelCaseEnumConverter<PositionKind>),
         typeof(CamelCaseEnumConverter<MlpKind>), typeof(CamelCaseEnumConverter<PatchPositionKind>), typeof(CamelCaseEnumConverter<Activation>),
         typeof(CamelCaseEnumConverter<RotaryStyle>), typeof(CamelCaseEnumConverter<ImageResizeMode>),
+        typeof(CamelCaseEnumConverter<WorldSplit>), typeof(CamelCaseEnumConverter<TaskKind>), typeof(CamelCaseEnumConverter<PostprocessStep>),
+        typeof(CamelCaseEnumConverter<DecodingKind>),
     ])]
 [JsonSerializable(typeof(ModelDocument))]
 [JsonSerializable(typeof(CheckpointManifest))]
+[JsonSerializable(typeof(TaskConfig))]
+[JsonSerializable(typeof(EvaluationResult))]
 internal sealed partial class InferenceJson : JsonSerializerContext;
