@@ -37,9 +37,13 @@ internal static class Mm1CommandLine
         var root = new RootCommand("Trains and runs multimodal language models of the MM1 family: image encoder, connector, decoder.")
         {
             TrainCommand.Create(terminal),
+            GenerateCommand.Create(terminal),
+            EvalCommand.Create(terminal),
             PlanCommand.Create(terminal),
             DoctorCommand.Create(terminal),
             DataCommands.Create(terminal),
+            InspectBatchCommand.Create(terminal),
+            ConfigCommands.Create(terminal),
         };
         foreach (HelpOption help in root.Options.OfType<HelpOption>()) help.Action = new HelpWithExitCodes((HelpAction)help.Action!);
         return root;

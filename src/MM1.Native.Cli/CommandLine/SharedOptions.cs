@@ -12,6 +12,8 @@ internal static class SharedOptions
         AllowMultipleArgumentsPerToken = false,
     };
 
+    public static Argument<string> Checkpoint() => new("CHECKPOINT") { Description = "a checkpoint's folder (RUN/checkpoints/step-000900), or a run's: its newest one" };
+
     public static Option<bool> Json() => new("--json") { Description = "prints one JSON object" };
 
     public static Option<string> Device() => new("--device")

@@ -8,7 +8,7 @@ internal static class DataCommands
 {
     private static readonly string[] Kinds = ["captions", "interleaved", "text", "evaluation"];
 
-    public static Command Create(Terminal terminal) => new("data", "Makes data of the synthetic world and looks at data.") { Make(terminal) };
+    public static Command Create(Terminal terminal) => new("data", "Makes data of the synthetic world and looks at data.") { Make(terminal), Inspect(terminal) };
 
     private static Command Make(Terminal terminal)
     {
@@ -51,6 +51,47 @@ internal static class DataCommands
             int Count(string name, int standardCount) => kinds.Contains(name) ? parsed.GetValue(count) ?? standardCount : 0;
         });
         return command;
+    }
+
+    private static Command Inspect(Terminal terminal)
+    {
+        var target = new Argument<string>("CONFIG|DIR") { Description = "a YAML file, or a folder that 'mm1 data make' wrote" };
+        Option<string[]> set = SharedOptions.Set();
+        Option<long> batches = SharedOptions.Number("--batches", "batches to read", 50, 1);
+        var sheet = new Option<string>("--sheet") { Description = "the contact sheet, a PNG file", DefaultValueFactory = static _ => "contact-sheet.png", HelpName = "file" };
+        var command = new Command("inspect", "Counts by source, lengths of documents, how full sequences are; draws a contact sheet.") { target, set, batches, sheet };
+        command.SetAction((parsed, cancellation) =>
+        {
+            string name = parsed.GetRequiredValue(target);
+            string[] changes = parsed.GetValue(set) ?? [];
+            bool isFolder = Directory.Exists(name) && !File.Exists(Path.Combine(name, "config.json"));
+            if (isFolder && changes.Length > 0) throw new CommandException(ExitCode.Usage, "--set changes a configuration file, not a folder of data");
+            (IReadOnlyList<MixtureSource> mixture, ITokenizer tokenizer, PackingOptions packing) = isFolder ? Open(name) : Open(Targets.Read(name, changes));
+            DataInspection inspection = DataInspection.Of(mixture, tokenizer, packing, parsed.GetValue(batches), cancellation);
+            terminal.Write($"{name}: {inspection.Batches} batches of {packing.Sequences} sequences of {packing.Length} tokens, {packing.ImageTokens} tokens an image");
+            inspection.Print(terminal);
+            if (isFolder)
+                foreach ((string file, int items) in DatasetFolder.EvaluationItems(name)) terminal.Write($"{file}: {items} items");
+            var documents = new List<Document>();
+            foreach (MixtureSource source in mixture)
+                for (long i = 0; i < Math.Min(4, source.Source.DocumentsPerEpoch); i++) documents.Add(source.Source.Read(0, i, cancellation));
+            string path = parsed.GetRequiredValue(sheet);
+            ContactSheet.Write(path, documents);
+            terminal.WriteLine($"contact sheet: {path}");
+            return Task.FromResult(ExitCode.Success);
+        });
+        return command;
+    }
+
+    private static (IReadOnlyList<MixtureSource> Mixture, ITokenizer Tokenizer, PackingOptions Packing) Open(RunTarget target) => (target.Data.Mixture, target.Data.Tokenizer, target.Packing);
+
+    /// <summary>A folder has no configuration: sequences are those of the preset tiny.</summary>
+    private static (IReadOnlyList<MixtureSource> Mixture, ITokenizer Tokenizer, PackingOptions Packing) Open(string folder)
+    {
+        IReadOnlyList<MixtureSource> mixture = DatasetFolder.Read(folder);
+        ImageData? first = mixture.SelectMany(static source => source.Source.Read(0, 0).Segments).OfType<ImageSegment>().FirstOrDefault()?.Image.Load();
+        var packing = new PackingOptions { Sequences = 8, Length = 512, ImageTokens = 9, ImageSize = first?.Width ?? 48 };
+        return (mixture, WorldWords.CreateTokenizer(), packing);
     }
 
     private static void RequireEmpty(string folder)

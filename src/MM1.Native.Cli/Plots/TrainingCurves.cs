@@ -30,7 +30,7 @@ internal sealed class TrainingCurves
     /// <summary>Adds a metric of an evaluation. Shares of right answers are drawn; parts of them (by kind of question) and counts are not.</summary>
     public void AddEvaluation(long step, string name, string metric, double value)
     {
-        if (value is >= 0 and <= 1 && !metric.Contains('/', StringComparison.Ordinal) && !metric.Contains('.', StringComparison.Ordinal)) Of(Evaluations, $"{name} {metric}").Add(step, value);
+        if (value is >= 0 and <= 1 && !metric.StartsWith("accuracy_", StringComparison.Ordinal)) Of(Evaluations, $"{name} {metric}").Add(step, value);
     }
 
     private static Curve Of(SortedDictionary<string, Curve> curves, string name)
