@@ -1,4 +1,5 @@
 using System.Text;
+using MM1.Native.Kernels.Cpu;
 
 namespace MM1.Native.Kernels;
 
@@ -21,5 +22,19 @@ public static class RandomKey
         ulong hash = 0xCBF29CE484222325;
         foreach (byte value in Encoding.UTF8.GetBytes($"{purpose}\0{name}")) hash = (hash ^ value) * 0x100000001B3;
         return hash;
+    }
+
+    /// <summary>
+    /// One 32-bit word of a stream, on the host: what <see cref="IKernels.RandomFill"/> makes element <paramref name="index"/> of, on every device
+    /// (Philox4x32-10; docs/architecture.md, "Random numbers").
+    /// </summary>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="purpose">From <see cref="Purpose"/>.</param>
+    /// <param name="index">The element.</param>
+    public static unsafe uint Word(ulong seed, ulong purpose, ulong index)
+    {
+        uint* words = stackalloc uint[Philox.WordsPerBlock];
+        Philox.Block(seed, purpose, index / Philox.WordsPerBlock, words);
+        return words[index % Philox.WordsPerBlock];
     }
 }

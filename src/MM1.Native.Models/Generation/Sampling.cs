@@ -1,3 +1,4 @@
+using System.Globalization;
 using MM1.Native.Kernels;
 
 namespace MM1.Native.Models;
@@ -69,20 +70,7 @@ internal sealed class Sampler
         return best;
     }
 
-    /// <summary>Uniform in [0, 1) from (seed, sequence, step): SplitMix64's finalizer (Steele et al. 2014) over the key.</summary>
-    private double Uniform(long sequence, int step)
-    {
-        ulong word = Mix(_options.Seed ^ RandomKey.Purpose("generate", "token"));
-        word = Mix(word + (ulong)sequence);
-        word = Mix(word + (uint)step);
-        return (word >> 11) * (1.0 / (1UL << 53));
-    }
-
-    private static ulong Mix(ulong z)
-    {
-        z += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
+    /// <summary>Uniform in [0, 1): the word of (seed, "generate", sequence's key, step), the engine's one definition of randomness.</summary>
+    private double Uniform(long sequence, int step) =>
+        RandomKey.Word(_options.Seed, RandomKey.Purpose("generate", sequence.ToString(CultureInfo.InvariantCulture)), (ulong)step) * (1.0 / (1L << 32));
 }

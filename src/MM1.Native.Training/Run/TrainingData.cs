@@ -41,6 +41,12 @@ public sealed class TrainingData
         return new TrainingData(world, WorldWords.CreateTokenizer(), mixture);
     }
 
+    /// <summary>Other documents than those of a configuration.</summary>
+    /// <param name="world">The world of evaluation tasks and samples.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="mixture">Sources and weights.</param>
+    public static TrainingData From(SyntheticWorld world, ITokenizer tokenizer, IReadOnlyList<MixtureSource> mixture) => new(world, tokenizer, mixture);
+
     /// <summary>How batches for a model are packed.</summary>
     /// <exception cref="ConfigurationException">Data and model do not fit.</exception>
     public PackingOptions Packing(TrainingConfig config, Mm1Config model, ImageSettings images)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -99,6 +100,7 @@ public static class TrainingRun
         if (from is null) InitialWeights.Load(model, config.Init);
         Freeze(model, config.Freeze);
         using var sinks = new SinkSet(options.Sinks);
+        var evaluation = new RunEvaluation(config, model, plan.Data.Tokenizer, plan.Images);
         using var trainer = new Trainer(new TrainerParts
         {
             Config = config,
@@ -110,22 +112,43 @@ public static class TrainingRun
             Checkpoints = store,
             WriteModel = path => ModelBundle.Save(path, model, plan.Data.Tokenizer, plan.Images),
             Emit = sinks.Handle,
+            Breaks = evaluation,
             From = from,
         });
         FileSync.Replace(folder.Config, Encoding.UTF8.GetBytes(plan.ConfigNode.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n"));
         File.Delete(folder.Summary);
         sinks.Add(new JsonLinesSink(folder.Metrics, from?.Step));
+        sinks.Add(new TensorBoardSink(folder.Path));
         long stop = Math.Min(config.Schedule.Steps, options.MaxSteps ?? int.MaxValue);
         long trained = model.Parameters().Where(static parameter => parameter.RequiresGradient).Sum(static parameter => parameter.Elements);
         sinks.Handle(new RunStarted(trainer.Step, config, folder.Path, options.Device.Name, model.ParameterCount(), trained, trainer.Schedule.Peak, stop, notes));
         TrainStatus status = trainer.Run(stop, options.CancellationToken);
-        var result = new RunResult(status, Summarize(trainer, model, []), store.List()[0].Path);
+        var metrics = new List<KeyValuePair<string, double>>();
+        if (status == TrainStatus.Finished && !Evaluate(trainer, evaluation, metrics, sinks, options.CancellationToken)) status = TrainStatus.Stopped;
+        var result = new RunResult(status, Summarize(trainer, model, metrics), store.List()[0].Path);
         if (status == TrainStatus.Finished)
         {
             FileSync.Replace(folder.Summary, result.Summary.ToJson());
             sinks.Handle(new RunFinished(trainer.Step, result.Summary));
         }
         return result;
+    }
+
+    /// <summary>The evaluation after the last step; false where it was cancelled.</summary>
+    private static bool Evaluate(Trainer trainer, RunEvaluation evaluation, List<KeyValuePair<string, double>> metrics, SinkSet sinks, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            foreach (TrainEvent happened in evaluation.AtEnd(trainer.Step, metrics, cancellationToken)) sinks.Handle(happened);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            sinks.Handle(new RunStopped(trainer.Step, "training is done; the final evaluation was asked to stop, --resume makes it anew"));
+            return false;
+        }
+        trainer.Meter.AddEvaluation(Stopwatch.GetElapsedTime(start));
+        return true;
     }
 
     private static CheckpointPlace? FindStart(CheckpointStore store, RunOptions options, List<string> notes)

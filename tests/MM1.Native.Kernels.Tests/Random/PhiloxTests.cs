@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics.X86;
 using MM1.Native.Kernels.Cpu;
+using MM1.Native.TestSupport;
 using Xunit;
 
 namespace MM1.Native.Kernels.Tests;
@@ -40,6 +41,18 @@ public sealed unsafe class PhiloxTests
             Philox.Generate512(Seed, Purpose, first, Blocks, words);
             Assert.Equal(Text(expected, 84), Text(words, 84));
         }
+    }
+
+    /// <summary>A word on the host is the one that RandomFill makes its element of.</summary>
+    [Theory, InlineData(0), InlineData(3), InlineData(0xFFFFFFFFL * 4 - 2), InlineData(long.MaxValue - 12)]
+    public void WordsOfTheHostAreThoseOfTheDevice(long first)
+    {
+        using Device device = TestDevices.Open(TestDevices.Names[0]);
+        using var buffer = new DeviceBuffer(device, 1, 11);
+        ulong purpose = RandomKey.Purpose("generate", "7");
+        device.Kernels.RandomFill(default, new RandomFillArgs { Count = 11, Output = buffer, Seed = 99, Purpose = purpose, Offset = first });
+        float[] filled = buffer.Download();
+        for (int i = 0; i < 11; i++) Assert.Equal(filled[i], (RandomKey.Word(99, purpose, (ulong)(first + i)) >> 8) * MathF.ScaleB(1, -24));
     }
 
     private static string Text(uint* words, int count) => string.Join(' ', new ReadOnlySpan<uint>(words, count).ToArray().Select(word => word.ToString("X8")));

@@ -124,4 +124,20 @@ internal static class Plain<T> where T : IFloatingPointIeee754<T>
     public static T Silu(T x) => x * Sigmoid(x);
 
     public static T QuickGelu(T x) => x * Sigmoid(T.CreateChecked(1.702) * x);
+
+    /// <summary>The exact one: x (1 + erf(x / sqrt 2)) / 2.</summary>
+    public static T Gelu(T x) => x * (T.One + Erf(x / T.Sqrt(T.CreateChecked(2)))) / T.CreateChecked(2);
+
+    /// <summary>GPT-2's.</summary>
+    public static T GeluTanh(T x) =>
+        x * (T.One + T.Tanh(T.Sqrt(T.CreateChecked(2) / T.Pi) * (x + T.CreateChecked(0.044715) * x * x * x))) / T.CreateChecked(2);
+
+    /// <summary>2 / sqrt(pi) e^(-x^2) times the sum of 2^n x^(2n+1) / (2n+1)!!, whose terms all have one sign (Abramowitz and Stegun 7.1.6).</summary>
+    public static T Erf(T x)
+    {
+        if (T.Abs(x) > T.CreateChecked(6)) return T.CopySign(T.One, x);
+        T term = x, sum = x;
+        for (int n = 1; T.Abs(term) > T.Abs(sum) * T.CreateChecked(1e-18); n++) sum += term *= T.CreateChecked(2) * x * x / T.CreateChecked(2 * n + 1);
+        return T.CreateChecked(2) / T.Sqrt(T.Pi) * T.Exp(-x * x) * sum;
+    }
 }

@@ -13,6 +13,10 @@ internal sealed class Weights<T>(Dictionary<string, T[]> values) where T : IFloa
 
     public T[]? Find(string name) => values.GetValueOrDefault(name);
 
+    /// <summary>The parameters of a part, whose names begin with the prefix, by the rest of their names.</summary>
+    public Weights<T> Part(string prefix) =>
+        new(values.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value));
+
     /// <summary>The same with one parameter moved.</summary>
     public Weights<T> Moved(string name, T[] direction, T step) =>
         new(new Dictionary<string, T[]>(values) { [name] = [.. values[name].Select((value, i) => value + step * direction[i])] });

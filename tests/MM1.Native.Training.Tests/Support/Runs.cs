@@ -33,7 +33,7 @@ internal static class Runs
         model:
           vision: { imageSize: 48, patchSize: 16, layers: 1, width: 16, heads: 2 }
           connector: { kind: averagePooling, tokens: 1 }
-          decoder: { layers: 1, width: 16, heads: 2, hidden: 32, maxPositions: 64 }
+          decoder: { layers: 1, width: 16, heads: 2, hidden: 32, maxPositions: 256 }
         data:
           world: { seed: 5, imageSize: 48 }
           sequences: 2
@@ -44,6 +44,7 @@ internal static class Runs
         schedule: { steps: 12, warmupSteps: 2 }
         checkpoints: { every: 4, keep: 3 }
         log: { every: 1 }
+        samples: { count: 2 }
         """;
 
     /// <summary>The configuration with values set as <c>--set key=value</c> does.</summary>
