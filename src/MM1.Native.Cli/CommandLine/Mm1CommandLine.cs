@@ -12,7 +12,7 @@ internal static class Mm1CommandLine
     public static async Task<int> RunAsync(string[] arguments, Terminal terminal)
     {
         RootCommand root = Create(terminal);
-        ParseResult parsed = root.Parse(arguments);
+        ParseResult parsed = root.Parse(arguments.Length > 0 ? arguments : ["--help"]);
         if (parsed.Errors.Count > 0) return Refuse(parsed, terminal);
         var configuration = new InvocationConfiguration
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MM1.Native.Data;
+using Spectre.Console;
 
 namespace MM1.Native.Cli;
 

@@ -24,7 +24,7 @@ internal static class MachineReport
         {
             new("mm1", typeof(MachineReport).Assembly.GetName().Version?.ToString(3) ?? "unknown"),
             new("system", $"{RuntimeInformation.OSDescription.Trim()} ({RuntimeInformation.ProcessArchitecture})"),
-            new(".NET", $"{RuntimeInformation.FrameworkDescription}, {(System.Runtime.GCSettings.IsServerGC ? "server" : "workstation")} garbage collector"),
+            new(".NET", RuntimeInformation.FrameworkDescription),
             new("processor", Processor()),
             new("SIMD", Simd()),
             Cores(),
@@ -92,8 +92,20 @@ internal static class MachineReport
     private static Finding Memory()
     {
         GCMemoryInfo info = GC.GetGCMemoryInfo();
-        long free = Math.Max(0, info.TotalAvailableMemoryBytes - info.MemoryLoadBytes);
-        return new Finding("memory", $"{Quantity.Bytes(info.TotalAvailableMemoryBytes)}, {Quantity.Bytes(free)} free");
+        string free = FreeMemory() is { } bytes ? $", {Quantity.Bytes(Math.Min(bytes, info.TotalAvailableMemoryBytes))} free" : "";
+        return new Finding("memory", Quantity.Bytes(info.TotalAvailableMemoryBytes) + free);
+    }
+
+    /// <summary>What Linux could give away now; null on other systems.</summary>
+    private static long? FreeMemory()
+    {
+        if (!File.Exists("/proc/meminfo")) return null;
+        foreach (string line in File.ReadLines("/proc/meminfo"))
+        {
+            if (!line.StartsWith("MemAvailable:", StringComparison.Ordinal)) continue;
+            return long.TryParse(line["MemAvailable:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture, out long kibibytes) ? kibibytes * 1024 : null;
+        }
+        return null;
     }
 
     private static IEnumerable<Finding> Devices()
@@ -109,7 +121,7 @@ internal static class MachineReport
             catch (DeviceUnavailableException exception)
             {
                 // Not a fault of the machine: the CPU device is complete.
-                finding = new Finding("device " + name, "no: " + exception.Message, Hint: name == "cpu" ? null : "every command runs on --device cpu");
+                finding = new Finding("device " + name, "no: " + exception.Message);
             }
             yield return finding;
         }

@@ -14,7 +14,7 @@ internal static class MetricsFile
     public static TrainingCurves Read(string path, long lastStep = long.MaxValue)
     {
         var curves = new TrainingCurves();
-        string[] lines = File.ReadAllLines(path);
+        string[] lines = ReadLines(path);
         for (int i = 0; i < lines.Length; i++)
         {
             if (lines[i].Length == 0) continue;
@@ -25,11 +25,19 @@ internal static class MetricsFile
             }
             catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
             {
-                if (i == lines.Length - 1) break;
+                if (i == lines.Length - 1) break; // a kill cut it short
                 throw new InvalidDataException($"{path}:{(i + 1).ToString(CultureInfo.InvariantCulture)}: no line of metrics: {exception.Message}", exception);
             }
         }
         return curves;
+    }
+
+    /// <summary>All lines, while a run may still append to them.</summary>
+    private static string[] ReadLines(string path)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd().Split('\n');
     }
 
     private static void Add(TrainingCurves curves, JsonElement line, long lastStep)
