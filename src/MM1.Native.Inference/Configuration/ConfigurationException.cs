@@ -3,6 +3,9 @@ namespace MM1.Native.Inference;
 /// <summary>A configuration or a folder of files cannot be used. The message is one sentence for the person who wrote it: file, line where known, dotted key, what is wrong.</summary>
 public sealed class ConfigurationException : Exception
 {
+    /// <summary>What stands for a file where a value comes from the command line, which has no lines.</summary>
+    internal const string CommandLine = "--set ";
+
     /// <summary>Without a message of its own.</summary>
     public ConfigurationException() : this("the configuration cannot be used") { }
 
@@ -19,5 +22,5 @@ public sealed class ConfigurationException : Exception
     /// <param name="what">What is wrong and what to do.</param>
     /// <param name="inner">What lies behind it.</param>
     internal static ConfigurationException At(string file, int line, string key, string what, Exception? inner = null) =>
-        new($"{file}{(line > 0 ? $":{line}" : "")}: {(key.Length > 0 ? $"'{key}' " : "")}{what}", inner);
+        new($"{file}{(line > 0 && !file.StartsWith(CommandLine, StringComparison.Ordinal) ? $":{line}" : "")}: {(key.Length > 0 ? $"'{key}' " : "")}{what}", inner);
 }

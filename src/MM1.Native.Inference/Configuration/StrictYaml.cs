@@ -72,7 +72,7 @@ public static class StrictYaml
         ArgumentNullException.ThrowIfNull(dottedKey);
         ArgumentNullException.ThrowIfNull(yamlValue);
         List<string> parts = DottedKey.Split(dottedKey);
-        JsonNode? value = YamlReader.Read(yamlValue, $"--set {dottedKey}");
+        JsonNode? value = YamlReader.Read(yamlValue, ConfigurationException.CommandLine + dottedKey);
         ForgetLines(value);
         JsonNode at = root;
         for (int i = 0; i + 1 < parts.Count; i++)

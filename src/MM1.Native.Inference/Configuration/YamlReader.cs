@@ -31,6 +31,11 @@ internal sealed partial class YamlReader
             string what = exception.InnerException?.Message ?? exception.Message;
             throw ConfigurationException.At(fileName, (int)exception.Start.Line, "", $"this is not valid YAML: {what}", exception);
         }
+        catch (InvalidOperationException exception)
+        {
+            // The scanner has no error of its own for some texts, such as a list that is not closed before the next key.
+            throw ConfigurationException.At(fileName, (int)(reader._parser.Current?.End.Line ?? 0), "", "this is not valid YAML from here on: a bracket, brace or quote may not be closed", exception);
+        }
     }
 
     private JsonNode? ReadDocument()

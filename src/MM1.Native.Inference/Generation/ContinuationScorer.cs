@@ -53,8 +53,8 @@ internal sealed class ContinuationScorer
             int[] batch = batches[number];
             using (_device.BeginInference())
             {
-                (Tensor? tokens, Dictionary<IImageSource, int> firstRow) = images.Take(number, batch.SelectMany(i => _sequences[i].Prompt.Images), cancellationToken);
-                float[] logits = Logits(batch, tokens, firstRow);
+                Tensor? tokens = images.Take(number, [.. batch.SelectMany(i => _sequences[i].Prompt.Images)], cancellationToken);
+                float[] logits = Logits(batch, tokens);
                 int vocabulary = (int)_generator.Model.Config.Decoder.Vocabulary, row = 0;
                 foreach (int sequence in batch)
                 {
@@ -77,9 +77,9 @@ internal sealed class ContinuationScorer
     }
 
     /// <summary>Logits of the rows that are needed, sequence after sequence.</summary>
-    private float[] Logits(int[] batch, Tensor? imageTokens, Dictionary<IImageSource, int> firstRow)
+    private float[] Logits(int[] batch, Tensor? imageTokens)
     {
-        int total = batch.Sum(i => _sequences[i].Tokens.Length), longest = batch.Max(i => _sequences[i].Tokens.Length), at = 0;
+        int total = batch.Sum(i => _sequences[i].Tokens.Length), longest = batch.Max(i => _sequences[i].Tokens.Length), at = 0, imageRow = 0;
         int[] ids = new int[total], positions = new int[total], placement = new int[total], starts = new int[batch.Length + 1];
         var needed = new List<int>();
         Array.Fill(placement, -1);
@@ -87,7 +87,7 @@ internal sealed class ContinuationScorer
         {
             Sequence sequence = _sequences[batch[i]];
             sequence.Tokens.CopyTo(ids, at);
-            if (imageTokens is not null) _generator.Placement(sequence.Prompt, firstRow).CopyTo(placement, at);
+            if (imageTokens is not null) _generator.Placement(sequence.Prompt, ref imageRow).CopyTo(placement, at);
             for (int t = 0; t < sequence.Tokens.Length; t++)
             {
                 positions[at + t] = t;

@@ -32,31 +32,27 @@ internal sealed class ImageTokenCache
         }
     }
 
-    /// <summary>The tokens of a batch's images in the current arena, and for each image its first row.</summary>
-    public (Tensor? Tokens, Dictionary<IImageSource, int> FirstRow) Take(int batch, IEnumerable<IImageSource> images, CancellationToken cancellationToken)
+    /// <summary>
+    /// The tokens of a batch's images in the current arena, one after the other, null without images. An image that stands in two places is there twice:
+    /// a row has one place at most.
+    /// </summary>
+    public Tensor? Take(int batch, IReadOnlyList<IImageSource> images, CancellationToken cancellationToken)
     {
-        var firstRow = new Dictionary<IImageSource, int>(ReferenceEqualityComparer.Instance);
-        var distinct = new List<IImageSource>();
-        foreach (IImageSource image in images)
-        {
-            if (!firstRow.TryAdd(image, distinct.Count * _imageTokens)) continue;
-            distinct.Add(image);
-        }
-        if (distinct.Count == 0) return (null, firstRow);
-        IImageSource[] missing = [.. distinct.Where(image => !_tokens.ContainsKey(image))];
+        if (images.Count == 0) return null;
+        IImageSource[] missing = [.. images.Where(image => !_tokens.ContainsKey(image)).Distinct<IImageSource>(ReferenceEqualityComparer.Instance)];
         for (int start = 0; start < missing.Length; start += ImagesOfOnePass)
         {
             cancellationToken.ThrowIfCancellationRequested();
             Encode(missing.AsMemory(start, Math.Min(ImagesOfOnePass, missing.Length - start)));
         }
         int values = checked(_imageTokens * (int)_model.Config.Decoder.Width);
-        var all = new float[checked((long)distinct.Count * values)];
-        for (int i = 0; i < distinct.Count; i++)
+        var all = new float[checked((long)images.Count * values)];
+        for (int i = 0; i < images.Count; i++) _tokens[images[i]].CopyTo(all, (long)i * values);
+        foreach (IImageSource image in images)
         {
-            _tokens[distinct[i]].CopyTo(all, (long)i * values);
-            if (_lastUse[distinct[i]] <= batch) _tokens.Remove(distinct[i]);
+            if (_lastUse[image] <= batch) _tokens.Remove(image);
         }
-        return (Tensor.From<float>(all, [(long)distinct.Count * _imageTokens, _model.Config.Decoder.Width]), firstRow);
+        return Tensor.From<float>(all, [(long)images.Count * _imageTokens, _model.Config.Decoder.Width]);
     }
 
     private void Encode(ReadOnlyMemory<IImageSource> images)

@@ -74,14 +74,16 @@ public sealed class Mm1Generator
             int[] batch = batches[number];
             using (_device.BeginSession())
             {
-                (Tensor? tokens, Dictionary<IImageSource, int> firstRow) = images.Take(number, batch.SelectMany(i => encoded[i].Images), options.CancellationToken);
-                TokenPrompt[] inputs = [.. batch.Select(i => new TokenPrompt(encoded[i].Tokens, tokens is null ? null : Placement(encoded[i], firstRow), (long)RandomKey.Purpose("prompt", prompts[i].Id)))];
+                Tensor? tokens = images.Take(number, [.. batch.SelectMany(i => encoded[i].Images)], options.CancellationToken);
+                int row = 0;
+                TokenPrompt[] inputs = [.. batch.Select(i => new TokenPrompt(encoded[i].Tokens, tokens is null ? null : Placement(encoded[i], ref row), (long)RandomKey.Purpose("prompt", prompts[i].Id)))];
                 var stop = new GenerationOptions
                 {
                     MaxNewTokens = options.MaxNewTokens,
+                    Vocabulary = _tokenizer.VocabularySize,
                     Sampling = options.Sampling,
                     Cancellation = options.CancellationToken,
-                    Stop = (sequence, written) => Ends(written, options, out _, out _),
+                    Stop = (_, written) => Ends(written, options, out StopReason _, out string _),
                 };
                 IReadOnlyList<IReadOnlyList<int>> outputs = generator.Generate(inputs, stop, tokens);
                 options.CancellationToken.ThrowIfCancellationRequested();
@@ -121,14 +123,15 @@ public sealed class Mm1Generator
     }
 
     /// <summary>Per token the row of its image's tokens, or -1.</summary>
-    internal int[] Placement(EncodedDocument prompt, Dictionary<IImageSource, int> firstRow)
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="row">The first row of its first image; the first one of the next prompt after the call.</param>
+    internal int[] Placement(EncodedDocument prompt, ref int row)
     {
         var placement = new int[prompt.Tokens.Length];
         Array.Fill(placement, -1);
-        for (int i = 0; i < prompt.Images.Length; i++)
+        foreach (int start in prompt.ImageStarts)
         {
-            int row = firstRow[prompt.Images[i]];
-            for (int k = 0; k < _imageTokens; k++) placement[prompt.ImageStarts[i] + k] = row + k;
+            for (int k = 0; k < _imageTokens; k++) placement[start + k] = row++;
         }
         return placement;
     }

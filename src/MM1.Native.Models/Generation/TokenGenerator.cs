@@ -15,6 +15,9 @@ public sealed record GenerationOptions
     /// <summary>Most new tokens of a sequence.</summary>
     public required int MaxNewTokens { get; init; }
 
+    /// <summary>Tokens to choose from: the ids below this, for models with more rows than their tokenizer has tokens; 0 (default) for all.</summary>
+    public int Vocabulary { get; init; }
+
     /// <summary>How tokens are chosen (default greedy).</summary>
     public SamplingOptions Sampling { get; init; } = SamplingOptions.Greedy;
 
@@ -61,11 +64,12 @@ public sealed class TokenGenerator(DecoderModel decoder)
             for (int step = 0; ; step++)
             {
                 int vocabulary = logits.Length / prompts.Count;
+                int choices = options.Vocabulary > 0 ? Math.Min(options.Vocabulary, vocabulary) : vocabulary;
                 bool any = false;
                 for (int i = 0; i < prompts.Count; i++)
                 {
                     if (!running[i]) continue;
-                    last[i] = sampler.Choose(logits.AsSpan(i * vocabulary, vocabulary), prompts[i].Key, step);
+                    last[i] = sampler.Choose(logits.AsSpan(i * vocabulary, choices), prompts[i].Key, step);
                     results[i].Add(last[i]);
                     running[i] = results[i].Count < options.MaxNewTokens && !(options.Stop?.Invoke(i, results[i]) ?? false);
                     any |= running[i];

@@ -31,6 +31,21 @@ public sealed class GenerationTests
         }
     }
 
+    [Fact]
+    public void OnlyTokensOfTheGivenVocabularyAreChosen()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using DecoderModel model = DecoderTests.Build(device, DecoderTests.Configs[0]);
+        var options = new GenerationOptions { MaxNewTokens = 9, Vocabulary = 7 };
+        foreach (SamplingOptions sampling in (SamplingOptions[])[SamplingOptions.Greedy, new SamplingOptions { Temperature = 5, Seed = 1 }])
+        {
+            Assert.Contains(new TokenGenerator(model).Generate(Prompts, options with { Vocabulary = 0, Sampling = sampling }), tokens => tokens.Max() >= 7);
+            Assert.All(new TokenGenerator(model).Generate(Prompts, options with { Sampling = sampling }), tokens => Assert.InRange(tokens.Max(), 0, 6));
+        }
+        float[] logits = DecoderTests.Logits(device, model, [.. Prompts[0].Tokens])[^19..][..7];
+        Assert.Equal(Array.IndexOf(logits, logits.Max()), new TokenGenerator(model).Generate(Prompts[..1], options)[0][0]);
+    }
+
     /// <summary>Bit for bit; see <see cref="BatchInvarianceTests"/> for large shapes and images.</summary>
     [Theory, MemberData(nameof(Variants))]
     public void CachedLogitsEqualUncached(string deviceName, int variant)
