@@ -22,7 +22,7 @@ public sealed class ConfigurationTests
     [InlineData("checkpoints.keep=0", "checkpoints.keep must be 1 or more, not 0")]
     [InlineData("evaluation.final=[{task: shapes-qq}]", "evaluation.final[0].task: there is no task 'shapes-qq'; the nearest is 'shapes-qa'")]
     [InlineData("evaluation.final=[{task: shapes-qa, summary: {acuracy: a}}]", "evaluation.final[0].summary must name metrics of task 'shapes-qa'")]
-    [InlineData("evaluation.final=[{task: shapes-qa, shots: 16}]", "model.decoder.maxPositions (256) tokens with the answer")]
+    [InlineData("evaluation.final=[{task: shapes-qa, shots: 40}]", "model.decoder.maxPositions (256) tokens with the answer")]
     [InlineData("evaluation.final=[{task: shapes-qa, summary: {accuracy: a}}, {task: shapes-qa, blind: true, summary: {accuracy: a}}]", "must give every summary key once, not a")]
     [InlineData("freeze=[\"encodr.*\"]", "freeze has 'encodr.*', which matches no parameter")]
     [InlineData("lrScale.\"encodr.*\"=0.1", "'encodr.*' matches no trained parameter")]

@@ -49,7 +49,7 @@ public sealed class DiskTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "permissions are Unix's");
         using var folder = new TemporaryFolder();
         string path = Environment.UserName == "root" ? "/proc/1/run" : folder["locked/run"];
-        if (Environment.UserName != "root")
+        if (!OperatingSystem.IsWindows() && Environment.UserName != "root")
             Directory.CreateDirectory(folder["locked"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
         TrainingException failure = Assert.Throws<TrainingException>(() => Runs.Execute(Runs.Config(), path));
         Assert.Contains(path, failure.Message);

@@ -116,7 +116,7 @@ public sealed class CheckpointStore
             Directory.Move(unfinished, target);
             FileSync.Folder(Folder);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileSync.IsDiskFailure(failure))
         {
             TryDelete(unfinished);
             string last = List() is { Count: > 0 } places ? $"The last good checkpoint is '{places[0].Path}'" : "There is no earlier checkpoint";
@@ -135,7 +135,7 @@ public sealed class CheckpointStore
             {
                 Retire(place.Path);
             }
-            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            catch (Exception failure) when (FileSync.IsDiskFailure(failure))
             {
             }
         }
@@ -157,7 +157,7 @@ public sealed class CheckpointStore
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileSync.IsDiskFailure(failure))
         {
         }
     }

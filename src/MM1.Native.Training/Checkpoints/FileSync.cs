@@ -7,6 +7,9 @@ internal static partial class FileSync
 {
     private const int ReadOnly = 0;
 
+    /// <summary>Whether the disk, and not the program, is at fault. A limit of file sizes (EFBIG) comes as an argument out of range from .NET's file streams.</summary>
+    public static bool IsDiskFailure(Exception failure) => failure is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
+
     /// <summary>Writes a small file whole or not at all: beside the target, flushed, renamed over it.</summary>
     public static void Replace(string path, ReadOnlySpan<byte> content)
     {

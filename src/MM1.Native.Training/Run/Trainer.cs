@@ -369,7 +369,7 @@ internal sealed class Trainer : IDisposable
             FailedBatch.Write(folder, batches, _parts.Data.Tokenizer, _parts.Packing);
             where = $"the step's data are in '{folder}'";
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileSync.IsDiskFailure(failure))
         {
             where = $"the step's data could not be written to '{folder}' ({failure.Message})";
         }

@@ -64,7 +64,7 @@ public static class TrainingRun
             using RunFolder folder = RunFolder.Open(options.OutDirectory);
             return Execute(config, options, new Plan(data, modelConfig, images, packing, ToNode(config, modelConfig)), folder);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (FileSync.IsDiskFailure(failure))
         {
             throw new TrainingException($"The run in '{options.OutDirectory}' cannot go on: {failure.Message} Checkpoints that were complete are still there; continue with --resume.", failure);
         }

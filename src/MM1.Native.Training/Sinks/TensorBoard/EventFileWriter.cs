@@ -29,8 +29,12 @@ public sealed class EventFileWriter : IDisposable
     public static EventFileWriter Create(string folder, TimeProvider? clock = null)
     {
         clock ??= TimeProvider.System;
-        string name = string.Create(CultureInfo.InvariantCulture, $"events.out.tfevents.{clock.GetUtcNow().ToUnixTimeSeconds()}.{Environment.MachineName}.{Environment.ProcessId}.0");
-        return new EventFileWriter(new FileStream(Path.Combine(folder, name), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0), clock);
+        // A run that is continued within a second must not write over its own beginning.
+        string path;
+        int number = 0;
+        do path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"events.out.tfevents.{clock.GetUtcNow().ToUnixTimeSeconds()}.{Environment.MachineName}.{Environment.ProcessId}.{number++}"));
+        while (File.Exists(path));
+        return new EventFileWriter(new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0), clock);
     }
 
     /// <summary>A number.</summary>
