@@ -21,7 +21,8 @@ internal static class EvalCommand
         var task = new Option<string[]>("--task") { Description = $"{string.Join(", ", EvaluationTasks.BuiltIn)}, or a YAML file; several may be given", HelpName = "name", Required = true, AllowMultipleArgumentsPerToken = true };
         var shots = new Option<string?>("--shots") { Description = "examples before each item, a list such as 0,4,8 (default: the task's own)", HelpName = "n,n,..." };
         var limit = new Option<int?>("--limit") { Description = "the first so many items (default: the task's own)", HelpName = "n" };
-        var split = new Option<WorldSplit?>("--split") { Description = "the part of the world (default: the task's own)" };
+        var split = new Option<string?>("--split") { Description = "the part of the world (default: the task's own)" };
+        split.AcceptOnlyFromAmong([.. Enum.GetNames<WorldSplit>().Select(JsonNamingPolicy.CamelCase.ConvertName)]);
         var blind = new Option<bool>("--blind") { Description = "gives each item another one's image: what the words alone tell" };
         var wrong = new Option<bool>("--wrong-format") { Description = "shows another answer format in the examples than the one that is scored" };
         var log = new Option<string?>("--log-samples") { Description = "writes each item with prompt, output and truth as a JSON line; a PNG sheet of the first 24 beside it", HelpName = "file" };
@@ -46,7 +47,7 @@ internal static class EvalCommand
                 BatchSize = (int)Math.Min(parsed.GetValue(batch), 1 << 20),
                 LogSamples = samples is not null || ids.Length > 0,
                 SampleIds = ids.Length > 0 ? ids : null,
-                Split = parsed.GetValue(split),
+                Split = parsed.GetValue(split) is { } part ? Enum.Parse<WorldSplit>(part, ignoreCase: true) : null,
                 Blind = parsed.GetValue(blind),
                 WrongFormat = parsed.GetValue(wrong),
                 World = Checkpoints.WorldOf(bundle),
@@ -81,7 +82,12 @@ internal static class EvalCommand
     private static JsonObject ToJson(ModelBundle bundle, IReadOnlyList<EvaluationResult> results)
     {
         var list = new JsonArray();
-        foreach (EvaluationResult result in results) list.Add((JsonNode)(result with { Samples = null }).ToJson());
+        foreach (EvaluationResult result in results)
+        {
+            JsonObject one = (result with { Samples = null }).ToJson();
+            one.Remove("samples");
+            list.Add((JsonNode)one);
+        }
         return new JsonObject { ["checkpoint"] = bundle.Path, ["results"] = list };
     }
 
@@ -134,18 +140,11 @@ internal static class EvalCommand
                     json.WriteEndObject();
                 }
                 stream.WriteByte((byte)'\n');
-                if (cells.Count < 24) cells.Add(new SampleCell([.. sample.Images.Select(static image => image.Load())], LastQuestion(sample.Prompt), sample.Output, sample.Truth, sample.Correct));
+                if (cells.Count < 24) cells.Add(new SampleCell([.. sample.Images.Select(static image => image.Load())], SampleSheet.LastQuestion(sample.Prompt), sample.Output, sample.Truth, sample.Correct));
             }
         }
         WholeFile.Write(path, stream.ToArray());
         SampleSheet.Write(Path.ChangeExtension(path, ".png"), Path.GetFileNameWithoutExtension(path), cells);
-    }
-
-    /// <summary>What follows the last image: the question itself, without examples.</summary>
-    private static string LastQuestion(string prompt)
-    {
-        int at = prompt.LastIndexOf("<image>", StringComparison.Ordinal);
-        return at < 0 ? prompt : prompt[(at + "<image>".Length)..];
     }
 
     /// <summary>A line that is written over, where a person watches.</summary>

@@ -38,6 +38,13 @@ internal static class SampleSheet
         Pixels.Save(surface, path);
     }
 
+    /// <summary>What follows the last image: the question itself, without examples.</summary>
+    public static string LastQuestion(string prompt)
+    {
+        int at = prompt.LastIndexOf("<image>", StringComparison.Ordinal);
+        return at < 0 ? prompt : prompt[(at + "<image>".Length)..];
+    }
+
     /// <summary>The lines of a cell.</summary>
     private sealed class Layout
     {

@@ -34,7 +34,7 @@ internal sealed class PictureSink(Terminal terminal) : ITrainSink
                 {
                     string title = string.Create(CultureInfo.InvariantCulture, $"{_title}, step {drawn.Step}");
                     SampleSheet.Write(Path.Combine(_folder, "samples.png"), title,
-                        [.. drawn.Samples.Select(static sample => new SampleCell([sample.Image], sample.Prompt, sample.Output, sample.Truth, sample.Correct))]);
+                        [.. drawn.Samples.Select(static sample => new SampleCell([sample.Image], SampleSheet.LastQuestion(sample.Prompt), sample.Output, sample.Truth, sample.Correct))]);
                     CurvePlot.Write(_folder, _title, _curves);
                 });
                 break;

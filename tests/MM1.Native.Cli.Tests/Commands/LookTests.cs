@@ -89,6 +89,28 @@ public sealed class LookTests
         }
     }
 
+    /// <summary>Three arms, one recipe: they differ in the connector and in nothing else.</summary>
+    [Fact]
+    public void TheArmsOfTheComparisonAreTheSameRecipe()
+    {
+        string[] arms = ["shapes-tiny.yaml", "shapes-tiny-attention-pooling.yaml", "shapes-tiny-average-pooling.yaml"];
+        var printed = new List<string>();
+        var kinds = new List<string>();
+        foreach (string arm in arms)
+        {
+            Mm1Run run = Mm1.Call("config", "print", Path.Combine(ConfigurationFolder(), arm));
+            Assert.True(run.ExitCode == 0, run.Error);
+            JsonObject config = Inference.StrictYaml.Parse(run.Output, arm);
+            kinds.Add(config["model"]!["connector"]!["kind"]!.GetValue<string>());
+            Assert.Equal(9, config["model"]!["connector"]!["tokens"]!.GetValue<int>());
+            config["model"]!.AsObject().Remove("connector");
+            config.Remove("name");
+            printed.Add(config.ToJsonString());
+        }
+        Assert.Equal(["cAbstractor", "attentionPooling", "averagePooling"], kinds);
+        Assert.All(printed, text => Assert.Equal(printed[0], text));
+    }
+
     [Fact]
     public void DataIsMadeAndLookedAt()
     {
