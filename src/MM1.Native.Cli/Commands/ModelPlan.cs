@@ -46,11 +46,11 @@ internal sealed record ModelPlan(string Name, Mm1Config Config, TrainingShape Sh
     public IEnumerable<string> Summary()
     {
         ParameterTotals p = Parameters;
-        yield return $"parameters   {Quantity.Count(p.Total)}: encoder {Quantity.Count(p.Encoder)}, connector {Quantity.Count(p.Connector)}, "
+        yield return $"parameters    {Quantity.Count(p.Total)}: encoder {Quantity.Count(p.Encoder)}, connector {Quantity.Count(p.Connector)}, "
             + $"decoder {Quantity.Count(p.DecoderBody)} and {Quantity.Count(p.Embeddings)} of embeddings";
         string from = LearningRate is null ? $"equation 1 of the paper, N = {Quantity.Count(p.DecoderBody)}" : "set by the configuration";
         yield return $"learning rate {Quantity.Small(LearningRate ?? p.PeakLearningRate)} at its peak ({from})";
-        yield return $"a step       {TokensPerStep} tokens, about {Quantity.Bytes(Memory.Total)} of memory";
+        yield return $"a step        {TokensPerStep} tokens, about {Quantity.Bytes(Memory.Total)} of memory";
     }
 
     /// <summary>Everything, for <c>--json</c>.</summary>

@@ -42,7 +42,7 @@ internal static class TrainCommand
         Prepare(folder, request);
         using Device device = Device.Parse(request.Device, new DeviceOptions { Threads = request.Threads });
         terminal.WriteLine($"{config.Name}: {request.Target.File} -> {folder}");
-        terminal.WriteLine($"device       {device.Name}{(device.Kind == DeviceKind.Cpu ? $", {device.Threads} threads" : "")}");
+        terminal.WriteLine($"device        {device.Name}{(device.Kind == DeviceKind.Cpu ? $", {device.Threads} threads" : "")}");
         foreach (string line in request.Target.Plan().Summary()) terminal.WriteLine(line);
         terminal.WriteLine();
         using var signals = new StopSignals(terminal, "stopping after this step and saving; a second Ctrl-C ends at once");
@@ -94,7 +94,7 @@ internal static class TrainCommand
         if (finished && summary.Metrics.Count > 0)
             terminal.WriteTable(["metric", "value"], summary.Metrics.Select(static pair => (IReadOnlyList<string>)[pair.Key, pair.Value.ToString("0.000", CultureInfo.InvariantCulture)]));
         terminal.Write($"{summary.Steps} steps: {Quantity.Duration(TimeSpan.FromSeconds(summary.TrainSeconds))} of training, {Quantity.Duration(TimeSpan.FromSeconds(summary.EvalSeconds))} of evaluation, {Quantity.Count(summary.TokensPerSecond)} tokens/s, {Quantity.Count(summary.ImagesPerSecond)} images/s, {Quantity.Bytes(summary.PeakRssMiB * 1048576)} at most");
-        terminal.WriteLine($"checkpoint   {result.Checkpoint}");
+        terminal.WriteLine($"checkpoint    {result.Checkpoint}");
         Place("curves", "curves.png");
         Place("samples", "samples.png");
         Place("summary", "summary.json");
@@ -114,7 +114,7 @@ internal static class TrainCommand
         void Place(string name, string file)
         {
             string path = Path.Combine(folder, file);
-            if (File.Exists(path)) terminal.WriteLine($"{name,-12} {path}");
+            if (File.Exists(path)) terminal.WriteLine($"{name,-13} {path}");
         }
     }
 

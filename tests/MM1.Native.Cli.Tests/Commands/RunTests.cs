@@ -15,8 +15,8 @@ public sealed class RunTests(TinyRun run)
     {
         Mm1Run first = run.First;
         Assert.True(first.ExitCode == 0, first.Error + first.Output);
-        Assert.Contains("device       cpu, 2 threads", first.Output, StringComparison.Ordinal);
-        Assert.Contains("parameters   ", first.Output, StringComparison.Ordinal);
+        Assert.Contains("device        cpu, 2 threads", first.Output, StringComparison.Ordinal);
+        Assert.Contains("parameters    ", first.Output, StringComparison.Ordinal);
         Assert.Contains("learning rate 0.0030 at its peak (set by the configuration)", first.Output, StringComparison.Ordinal);
         Assert.Contains("320 tokens", first.Output, StringComparison.Ordinal);
         string[] steps = [.. first.Output.Split('\n').Where(static line => line.StartsWith("step ", StringComparison.Ordinal))];
