@@ -46,7 +46,7 @@ public sealed class TensorBoardTests
         Assert.NotEmpty(files);
         string all = string.Concat(files.Select(file => System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(file))));
         foreach (string tag in (string[])["loss/all", "loss/captions", "optimizer/gradient_norm", "throughput/tokens_per_s", "configuration", "samples/0", "PNG"]) Assert.Contains(tag, all);
-        Assert.Contains("\u0010\u0004:\u0002\u0008\u0001", all); // step 4, session log, start
+        Assert.Contains("\u0010\u0004:\u0002\u0008\u0001", all); // step 4, the mark of a start
     }
 
     private sealed class FixedClock : TimeProvider

@@ -83,6 +83,9 @@ public sealed class TrainerTests
         Assert.True((bool)summary["build_excluded"]!);
         Assert.Equal(run.Summary.Parameters, (long)summary["parameters"]!);
         Assert.InRange((double)summary["qa_accuracy_unseen_seed"]!, 0, 1);
+        Assert.All((string[])["train_seconds", "eval_seconds", "tokens_per_s", "images_per_s"], key => Assert.True((double)summary[key]! > 0, key));
+        Assert.InRange((double)summary["data_wait_fraction"]!, 0, 1);
+        Assert.True((double)summary["peak_rss_mib"]! > 20);
         Assert.Equal(RunSummary.Read(folder["run/summary.json"]).Metrics, run.Summary.Metrics);
     }
 

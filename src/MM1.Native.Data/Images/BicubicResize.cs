@@ -22,6 +22,7 @@ public sealed class BicubicResize : IImagePreparation
 {
     private const int PrecisionBits = 32 - 8 - 2;
     private const double Support = 2.0;
+    private readonly byte[] _background;
 
     /// <summary>Settings of the preparation.</summary>
     /// <param name="mode">How an image that is not square becomes one.</param>
@@ -34,8 +35,6 @@ public sealed class BicubicResize : IImagePreparation
         Mode = mode;
         _background = background is null ? [0, 0, 0] : [.. background.Select(static value => (byte)(value * 255))];
     }
-
-    private readonly byte[] _background;
 
     /// <summary>How an image that is not square becomes one.</summary>
     public ImageResizeMode Mode { get; }

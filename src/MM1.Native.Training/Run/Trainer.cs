@@ -91,7 +91,7 @@ internal sealed class Trainer : IDisposable
         }
         catch (ArgumentException fault)
         {
-            throw new Inference.ConfigurationException($"Configuration: {fault.Message}", fault);
+            throw new Inference.ConfigurationException($"Configuration: freeze and lrScale: {fault.Message.Replace(" (Parameter 'options')", "", StringComparison.Ordinal).Replace(" (Parameter 'parameters')", "", StringComparison.Ordinal)}", fault);
         }
         try
         {
@@ -121,7 +121,6 @@ internal sealed class Trainer : IDisposable
     /// <exception cref="CheckpointException">A checkpoint could not be written.</exception>
     public TrainStatus Run(long stopStep, CancellationToken cancellationToken)
     {
-        string? reason = null;
         _meter.Begin(_feed.Waited);
         while (Step < stopStep && !cancellationToken.IsCancellationRequested)
         {
@@ -141,7 +140,7 @@ internal sealed class Trainer : IDisposable
         }
         Save();
         if (Step >= _config.Schedule.Steps) return TrainStatus.Finished;
-        reason = cancellationToken.IsCancellationRequested && Step < stopStep ? "it was asked to" : string.Create(CultureInfo.InvariantCulture, $"the limit of {stopStep} steps is reached");
+        string reason = cancellationToken.IsCancellationRequested && Step < stopStep ? "it was asked to" : string.Create(CultureInfo.InvariantCulture, $"the limit of {stopStep} steps is reached");
         _parts.Emit(new RunStopped(Step, reason));
         return TrainStatus.Stopped;
     }

@@ -10,7 +10,7 @@ namespace MM1.Native.Training;
 /// </summary>
 public sealed class EventFileWriter : IDisposable
 {
-    private const int WallTime = 1, Step = 2, FileVersion = 3, Summary = 5, SessionLog = 7;
+    private const int WallTime = 1, Step = 2, FileVersion = 3, Summary = 5, StartMark = 7;
     private const int ValueTag = 1, SimpleValue = 2, ImageValue = 4, TensorValue = 8, Metadata = 9;
     private readonly Stream _stream;
     private readonly TimeProvider _clock;
@@ -67,7 +67,7 @@ public sealed class EventFileWriter : IDisposable
     public void Restart(long step)
     {
         const int Status = 1, Start = 1;
-        Write(new ProtobufWriter().Double(WallTime, Now()).Integer(Step, step).Message(SessionLog, new ProtobufWriter().Integer(Status, Start)));
+        Write(new ProtobufWriter().Double(WallTime, Now()).Integer(Step, step).Message(StartMark, new ProtobufWriter().Integer(Status, Start)));
     }
 
     /// <inheritdoc/>
