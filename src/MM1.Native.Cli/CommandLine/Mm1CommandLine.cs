@@ -55,7 +55,7 @@ internal static class Mm1CommandLine
         Command command = parsed.CommandResult.Command;
         foreach (ParseError error in parsed.Errors)
         {
-            string message = error.Message;
+            string message = string.Join(' ', error.Message.Split(['\n', '\r', '\t'], StringSplitOptions.RemoveEmptyEntries));
             if (Misspelt(parsed, message) is { } word && Nearest.Of(word, Words(command)) is { } near) message += $" Did you mean '{near}'?";
             terminal.WriteError(message);
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using MM1.Native.Data;
+using MM1.Native.Inference;
 
 namespace MM1.Native.Cli;
 
@@ -90,13 +91,20 @@ internal static class DataCommands
     {
         IReadOnlyList<MixtureSource> mixture = DatasetFolder.Read(folder);
         ImageData? first = mixture.SelectMany(static source => source.Source.Read(0, 0).Segments).OfType<ImageSegment>().FirstOrDefault()?.Image.Load();
-        var packing = new PackingOptions { Sequences = 8, Length = 512, ImageTokens = 9, ImageSize = first?.Width ?? 48 };
+        var packing = new PackingOptions
+        {
+            Sequences = 8,
+            Length = 512,
+            ImageTokens = 9,
+            ImageSize = first?.Width ?? 48,
+            Preparation = new ImageSettings { Size = first?.Width ?? 48 }.Preparation,
+        };
         return (mixture, WorldWords.CreateTokenizer(), packing);
     }
 
     private static void RequireEmpty(string folder)
     {
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
-            throw new CommandException(ExitCode.Unreadable, $"'{folder}' is not empty; name a new folder with --out, so that nothing is mixed or overwritten");
+            throw new CommandException(ExitCode.Usage, $"'{folder}' is not empty; name a new folder with --out, so that nothing is mixed or overwritten");
     }
 }

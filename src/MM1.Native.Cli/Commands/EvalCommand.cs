@@ -88,12 +88,12 @@ internal static class EvalCommand
             one.Remove("samples");
             list.Add((JsonNode)one);
         }
-        return new JsonObject { ["checkpoint"] = bundle.Path, ["results"] = list };
+        return new JsonObject { ["checkpoint"] = bundle.Path, ["device"] = bundle.Device.Name, ["results"] = list };
     }
 
     private static void Print(Terminal terminal, ModelBundle bundle, IReadOnlyList<EvaluationResult> results, bool showsSamples, string? samples)
     {
-        terminal.WriteLine(bundle.Path);
+        terminal.WriteLine($"{bundle.Path} on {bundle.Device.Name}");
         foreach (IGrouping<string, EvaluationResult> task in results.GroupBy(static result => result.Task))
         {
             string[] metrics = [.. task.SelectMany(static result => result.Metrics.Keys).Distinct().Order(StringComparer.Ordinal)];
@@ -144,7 +144,8 @@ internal static class EvalCommand
             }
         }
         WholeFile.Write(path, stream.ToArray());
-        SampleSheet.Write(Path.ChangeExtension(path, ".png"), Path.GetFileNameWithoutExtension(path), cells);
+        string title = string.Join(", ", results.Select(static result => string.Create(CultureInfo.InvariantCulture, $"{result.Task} {result.Shots}-shot: {(result.Samples ?? []).Count(static sample => sample.Correct)} of {result.Items} right")));
+        SampleSheet.Write(Path.ChangeExtension(path, ".png"), title, cells);
     }
 
     /// <summary>A line that is written over, where a person watches.</summary>

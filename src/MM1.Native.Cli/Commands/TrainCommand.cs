@@ -11,7 +11,7 @@ internal static class TrainCommand
 {
     /// <summary>What a run writes; <c>--overwrite</c> deletes these and nothing else.</summary>
     private static readonly string[] OwnFiles =
-        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*.part", "failed-*", ".lock"];
+        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*.part", ".lock"];
 
     public static Command Create(Terminal terminal)
     {
@@ -82,6 +82,7 @@ internal static class TrainCommand
     {
         string checkpoints = CheckpointFolders.Root(folder);
         if (Directory.Exists(checkpoints)) Directory.Delete(checkpoints, recursive: true);
+        foreach (string failed in Directory.GetDirectories(folder, "failed-batch-step-*")) Directory.Delete(failed, recursive: true);
         foreach (string pattern in OwnFiles)
             foreach (string file in Directory.GetFiles(folder, pattern)) File.Delete(file);
     }

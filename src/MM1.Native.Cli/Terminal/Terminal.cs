@@ -77,7 +77,12 @@ internal sealed class Terminal
     /// <summary>A table of text columns; the first is left-aligned, the others right-aligned.</summary>
     public void WriteTable(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows)
     {
-        var table = new Table().Border(Interactive ? TableBorder.Rounded : TableBorder.Simple);
+        if (!Interactive)
+        {
+            WritePlain([header, .. rows]);
+            return;
+        }
+        var table = new Table().Border(TableBorder.Rounded);
         for (int i = 0; i < header.Count; i++)
         {
             var column = new TableColumn(Markup.Escape(header[i])) { NoWrap = true };
@@ -85,5 +90,13 @@ internal sealed class Terminal
         }
         foreach (IReadOnlyList<string> row in rows) table.AddRow([.. row.Select(static cell => new Text(cell))]);
         Console.Write(table);
+    }
+
+    /// <summary>Columns and spaces, for pipes and logs.</summary>
+    private void WritePlain(IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        int[] widths = [.. Enumerable.Range(0, rows[0].Count).Select(column => rows.Max(row => row[column].Length))];
+        foreach (IReadOnlyList<string> row in rows)
+            Output.WriteLine("  " + string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : cell.PadLeft(widths[column]))));
     }
 }
