@@ -46,7 +46,7 @@ internal static class DataCommands
             SyntheticDataset.Write(world, folder, options, cancellationToken: cancellation);
             long bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(static file => file.Length);
             terminal.Write($"wrote {options.Captions} captions, {options.Interleaved} interleaved and {options.Text} text documents and 4 x {options.Evaluation} evaluation items to {folder} ({Quantity.Bytes(bytes)})");
-            terminal.WriteLine($"next: mm1 data inspect {folder}");
+            terminal.WriteLine($"next: {OwnName.Value} data inspect {folder}");
             return Task.FromResult(ExitCode.Success);
 
             int Count(string name, int standardCount) => kinds.Contains(name) ? parsed.GetValue(count) ?? standardCount : 0;

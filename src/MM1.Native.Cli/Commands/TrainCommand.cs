@@ -103,13 +103,14 @@ internal static class TrainCommand
         if (finished)
         {
             terminal.WriteLine("next:");
-            terminal.WriteLine($"  mm1 eval {folder} --task shapes-qa --shots 0,4,8");
-            terminal.WriteLine($"  mm1 generate {folder} --image picture.png --prompt \"what colour is the circle?\"");
+            terminal.WriteLine($"  {OwnName.Value} eval {folder} --task shapes-format --shots 0,4,8");
+            terminal.WriteLine($"  {OwnName.Value} data make --out data/shapes --kind evaluation --count 20");
+            terminal.WriteLine($"  {OwnName.Value} generate {folder} --image data/shapes/evaluation-unseen-seed/question-images/000000000.png --prompt \"how many shapes are there?\"");
         }
         else
         {
             string sets = string.Concat(request.Set.Select(static set => $" --set {set}")), output = request.Out is null ? "" : $" --out {request.Out}";
-            terminal.WriteLine($"next: mm1 train {request.Target.File}{sets}{output} --resume");
+            terminal.WriteLine($"next: {OwnName.Value} train {request.Target.File}{sets}{output} --resume");
         }
 
         void Place(string name, string file)

@@ -188,6 +188,18 @@ public sealed class LookTests
         Assert.Contains(lines, static line => Spectre.Console.Markup.Remove(line).Contains("red", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("/w/bin/mm1", "/usr/bin", "bin/mm1")]
+    [InlineData("/w/bin/mm1", "/usr/bin:/w/bin", "mm1")]
+    [InlineData("/w/mm1", "", "./mm1")]
+    [InlineData("/elsewhere/mm1", "", "/elsewhere/mm1")]
+    [InlineData("/usr/share/dotnet/dotnet", "/usr/share/dotnet", "dotnet bin/mm1.dll")]
+    public void WhatToTypeNextCanBeTyped(string process, string path, string expected)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "paths are those of Unix");
+        Assert.Equal(expected, OwnName.Find(process, "/w/bin", path, "/w"));
+    }
+
     private static string ConfigurationFolder()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

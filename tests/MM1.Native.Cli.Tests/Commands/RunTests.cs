@@ -35,7 +35,7 @@ public sealed class RunTests(TinyRun run)
         Assert.Contains("Continuing from step 3", second.Output, StringComparison.Ordinal);
         Assert.Equal(3, second.Output.Split('\n').Count(static line => line.StartsWith("step ", StringComparison.Ordinal)));
         Assert.Contains("qa_accuracy_unseen_seed", second.Output, StringComparison.Ordinal);
-        Assert.Contains("mm1 eval ", second.Output, StringComparison.Ordinal);
+        Assert.Contains($"mm1.dll eval {run.RunFolder} --task ", second.Output, StringComparison.Ordinal);
         JsonNode summary = JsonNode.Parse(File.ReadAllText(run.At("run", "summary.json")))!;
         Assert.Equal(6, summary["steps"]!.GetValue<int>());
         Assert.True(File.Exists(run.At("run", "checkpoints", "step-000006", "model.safetensors")));
