@@ -40,11 +40,13 @@ public sealed class ModelCostTests
         config = config with { Connector = config.Connector with { Kind = kind } };
         using Connector connector = Connector.Create(config.Connector, 1280, 27, 3072);
         double patches = 27 * 27, tokens = kind is ConnectorKind.Linear or ConnectorKind.Mlp ? patches : 144, expected = kind == ConnectorKind.AttentionPooling ? 4 * tokens * patches * 1280 : 0;
-        foreach (Parameter parameter in connector.Parameters())
+        ParameterList parameters = connector.Parameters();
+        foreach (string name in parameters.Names)
         {
-            if (parameter.Shape.Rank < 2 || parameter.Name is "position_embedding" or "queries") continue;
-            bool perImage = parameter.Name.Contains("squeeze", StringComparison.Ordinal) || parameter.Name.Contains("excite", StringComparison.Ordinal);
-            bool atPatches = parameter.Name.StartsWith("stage1", StringComparison.Ordinal) || parameter.Name.StartsWith("key", StringComparison.Ordinal) || parameter.Name.StartsWith("value", StringComparison.Ordinal);
+            Parameter parameter = parameters[name];
+            if (parameter.Shape.Rank < 2 || name is "position_embedding" or "queries") continue;
+            bool perImage = name.Contains("squeeze", StringComparison.Ordinal) || name.Contains("excite", StringComparison.Ordinal);
+            bool atPatches = name.StartsWith("stage1", StringComparison.Ordinal) || name.StartsWith("key", StringComparison.Ordinal) || name.StartsWith("value", StringComparison.Ordinal);
             expected += 2.0 * parameter.Elements * (perImage ? 1 : atPatches ? patches : tokens);
         }
         Assert.Equal(expected, ModelCost.Of(config).ConnectorPerImage, 1e-9 * expected);
