@@ -77,6 +77,7 @@ internal static class CurvePlot
 
     private static Plot Evaluations(TrainingCurves curves)
     {
+        if (curves.Evaluations.Values.All(static curve => curve.Steps.Count == 1)) return EvaluationBars(curves);
         Plot plot = Panel("", "evaluation");
         int colour = 0;
         foreach (Curve curve in curves.Evaluations.Values)
@@ -86,6 +87,21 @@ internal static class CurvePlot
         }
         plot.Axes.SetLimitsY(0, 1.02);
         plot.ShowLegend(Alignment.LowerRight);
+        return plot;
+    }
+
+    /// <summary>One evaluation, at the end: a bar a metric.</summary>
+    private static Plot EvaluationBars(TrainingCurves curves)
+    {
+        Plot plot = Panel("", "");
+        Curve[] metrics = [.. curves.Evaluations.Values.Reverse()];
+        double[] places = [.. Enumerable.Range(0, metrics.Length).Select(static i => (double)i)];
+        var bars = plot.Add.Bars(places, [.. metrics.Select(static curve => curve.Values[0])]);
+        bars.Horizontal = true;
+        bars.Color = new Color(Palette.Series[0]);
+        plot.Axes.Left.SetTicks(places, [.. metrics.Select(static curve => curve.Name)]);
+        plot.Axes.SetLimits(0, 1, -0.7, metrics.Length - 0.3);
+        plot.XLabel("evaluation at the end", 13);
         return plot;
     }
 
