@@ -34,8 +34,9 @@ public static class SyntheticDataset
         ArgumentException.ThrowIfNullOrEmpty(folder);
         options ??= new SyntheticDatasetOptions();
         long written = 0;
-        using (var captions = new WebDatasetWriter(Path.Combine(folder, "captions")))
+        if (options.Captions > 0)
         {
+            using var captions = new WebDatasetWriter(Path.Combine(folder, "captions"));
             for (int i = 0; i < options.Captions; i++)
             {
                 Document document = At(world.Captions, i);
@@ -49,6 +50,7 @@ public static class SyntheticDataset
         WriteDocuments("text", world.Text, options.Text);
         foreach ((WorldSplit split, string name) in new[] { (WorldSplit.UnseenSeed, "evaluation-unseen-seed"), (WorldSplit.UnseenCombination, "evaluation-unseen-combination") })
         {
+            if (options.Evaluation == 0) break;
             string place = Path.Combine(folder, name);
             using var questions = new JsonLinesWriter(place, "questions.jsonl", "question-images");
             using var described = new JsonLinesWriter(place, "captions.jsonl", "caption-images");
@@ -62,6 +64,7 @@ public static class SyntheticDataset
 
         void WriteDocuments(string name, IDocumentSource source, int count)
         {
+            if (count == 0) return;
             using var lines = new JsonLinesWriter(Path.Combine(folder, name), "documents.jsonl");
             for (int i = 0; i < count; i++)
             {

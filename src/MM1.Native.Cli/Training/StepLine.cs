@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text;
+using MM1.Native.Training;
+
+namespace MM1.Native.Cli;
+
+/// <summary>The line of a training step, in words; free of clocks and terminals.</summary>
+internal sealed class StepLine(long lastStep, double peakGigaflops = 0)
+{
+    private readonly int _digits = lastStep.ToString(CultureInfo.InvariantCulture).Length;
+
+    /// <summary>A whole line: what a log keeps.</summary>
+    public string Full(StepCompleted done)
+    {
+        var line = new StringBuilder(200);
+        line.Append("step ").Append(done.Step.ToString(CultureInfo.InvariantCulture).PadLeft(_digits)).Append('/').Append(lastStep.ToString(CultureInfo.InvariantCulture));
+        line.Append("  loss ").Append(Loss(done.Loss));
+        if (done.Sources.Count > 0)
+        {
+            line.Append(" (");
+            for (int i = 0; i < done.Sources.Count; i++)
+            {
+                if (i > 0) line.Append(", ");
+                line.Append(done.Sources[i].Source).Append(' ').Append(Loss(done.Sources[i].Loss));
+            }
+            line.Append(')');
+        }
+        line.Append("  lr ").Append(done.LearningRate.ToString("0.00e+0", CultureInfo.InvariantCulture));
+        line.Append("  norm ").Append(Quantity.Small(done.GradientNorm));
+        if (done.Skipped) line.Append("  SKIPPED");
+        Throughput speed = done.Throughput;
+        line.Append("  ").Append(Quantity.Count(speed.TokensPerSecond)).Append(" tokens/s");
+        line.Append("  ").Append(Quantity.Count(speed.ImagesPerSecond)).Append(" images/s");
+        line.Append("  ").Append((speed.FlopsPerSecond / 1e9).ToString("0.0", CultureInfo.InvariantCulture)).Append(" GFLOP/s");
+        if (peakGigaflops > 0) line.Append(" (").Append(Quantity.Percent(speed.FlopsPerSecond / 1e9 / peakGigaflops)).Append(" of peak)");
+        line.Append("  ").Append(Quantity.Bytes(speed.PeakRssMiB * 1048576));
+        line.Append("  data wait ").Append(Quantity.Percent(speed.DataWaitFraction));
+        line.Append("  ETA ").Append(Quantity.Duration(done.Remaining));
+        return line.ToString();
+    }
+
+    /// <summary>A short line with a bar: what is written over.</summary>
+    public string Live(StepCompleted done)
+    {
+        const int cells = 24;
+        int full = (int)Math.Min(cells, cells * done.Step / Math.Max(1, lastStep));
+        return $"{new string('━', full)}{new string('╌', cells - full)} {done.Step.ToString(CultureInfo.InvariantCulture).PadLeft(_digits)}/{lastStep.ToString(CultureInfo.InvariantCulture)}"
+            + $"  loss {Loss(done.Loss)}  {Quantity.Count(done.Throughput.TokensPerSecond)} tokens/s  ETA {Quantity.Duration(done.Remaining)}";
+    }
+
+    private static string Loss(double loss) => double.IsFinite(loss) ? loss.ToString("0.0000", CultureInfo.InvariantCulture) : loss.ToString(CultureInfo.InvariantCulture);
+}
