@@ -6,6 +6,7 @@ try
     {
         ["gemm", .. var rest] => GemmBenchmark.Run(rest),
         ["step", .. var rest] => StepBenchmark.Run(rest),
+        ["model", .. var rest] => ModelBenchmark.Run(rest),
         _ => Usage(),
     };
 }
@@ -21,6 +22,8 @@ static int Usage()
         usage: MM1.Native.Benchmarks <mode> [options]
           step [--json] [--layers N] [--width N] [--heads N] [--ffn N] [--seq N] [--batch N] [--vocab N] [--threads N] [--steps N]
                                                                    a training step of a decoder and the share of the machine's peak
+          model [--json] [--preset NAME] [--sequences N] [--length N] [--threads N] [--steps N]
+                                                                   a training step of an MM1 preset on the synthetic world, by verb
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);
     return 2;

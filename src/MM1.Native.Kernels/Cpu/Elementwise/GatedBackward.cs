@@ -63,6 +63,7 @@ internal unsafe struct GatedBackwardJob<TActivation> : IRangeJob where TActivati
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private static void Line<TOutput>(float* outputGradient, float* gate, float* up, float* gateGradient, float* upGradient, float* output, long n)
         where TOutput : struct, IOutputChoice
     {

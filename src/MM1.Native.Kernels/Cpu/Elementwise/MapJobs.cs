@@ -33,6 +33,7 @@ internal unsafe struct UnaryJob<TMap> : IRangeJob where TMap : unmanaged, IUnary
         for (long line = begin; line < end; line++) Line(Map, X + line * StepX, Output + line * StepOutput, Plan.Length(line));
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private static void Line(TMap map, float* x, float* output, long n)
     {
         long i = 0;
@@ -104,6 +105,7 @@ internal unsafe struct BinaryJob<TMap> : IRangeJob where TMap : unmanaged, IBina
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private static void Line(TMap map, float* a, float* b, float* output, long n)
     {
         long i = 0;
@@ -113,6 +115,7 @@ internal unsafe struct BinaryJob<TMap> : IRangeJob where TMap : unmanaged, IBina
         Loop<SimdScalar>(map, a, b, output, i, n);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private static void LineOfScalar(TMap map, float* a, float b, float* output, long n)
     {
         long i = 0;

@@ -41,6 +41,7 @@ internal unsafe struct NormBackwardJob<TCentered> : IRangeJob where TCentered : 
         else Blocks<SimdScalar>(begin, end);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private readonly void Blocks<T>(long begin, long end) where T : unmanaged, ISimd<T>
     {
         for (long block = begin; block < end; block++)
@@ -166,6 +167,7 @@ internal unsafe struct NormBackwardJob<TCentered> : IRangeJob where TCentered : 
         for (; i < n; i++) partial[i] += x[i];
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private readonly void Write<T, TWeight, TSum, TBeta>(float* outputGradient, float* x, float* sumGradient, float* inputGradient,
         float mean, float inverse, float meanGradient, float meanProduct)
         where T : unmanaged, ISimd<T>

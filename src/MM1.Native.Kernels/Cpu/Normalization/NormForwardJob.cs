@@ -34,6 +34,7 @@ internal unsafe struct NormForwardJob<TCentered> : IRangeJob where TCentered : s
         else Rows<SimdScalar>(begin, end);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     private readonly void Rows<T>(long begin, long end) where T : unmanaged, ISimd<T>
     {
         for (long row = begin; row < end; row++)
