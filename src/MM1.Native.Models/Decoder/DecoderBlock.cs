@@ -18,6 +18,7 @@ public sealed class DecoderBlock : Module
     {
         ArgumentNullException.ThrowIfNull(config);
         _config = config;
+        Initializer output = Initializer.FanIn(config.ResidualGain);
         AttentionNorm = AddChild("attention_norm", new Norm(config.Norm, config.Width, config.NormEpsilon));
         Attention = AddChild("attention", new Attention(new AttentionOptions
         {
@@ -28,12 +29,13 @@ public sealed class DecoderBlock : Module
             Bias = config.Bias,
             QueryKeyNorm = config.QueryKeyNorm,
             NormEpsilon = config.NormEpsilon,
+            OutputInitializer = output,
         }));
         MlpNorm = AddChild("mlp_norm", new Norm(config.Norm, config.Width, config.NormEpsilon));
         if (config.Mlp is MlpKind.SwiGlu or MlpKind.GeGlu)
-            _gatedMlp = AddChild("mlp", new SwiGluMlp(config.Width, config.Hidden, config.Bias, ActivationOf(config.Mlp)));
+            _gatedMlp = AddChild("mlp", new SwiGluMlp(config.Width, config.Hidden, config.Bias, ActivationOf(config.Mlp), outputInitializer: output));
         else
-            _mlp = AddChild("mlp", new Mlp(config.Width, config.Hidden, ActivationOf(config.Mlp), config.Bias));
+            _mlp = AddChild("mlp", new Mlp(config.Width, config.Hidden, ActivationOf(config.Mlp), config.Bias, outputInitializer: output));
     }
 
     /// <summary>Norm before attention.</summary>

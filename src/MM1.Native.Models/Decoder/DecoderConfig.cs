@@ -96,6 +96,12 @@ public sealed record DecoderConfig
     /// <summary>Whether the output projection is the token embedding (default true).</summary>
     public bool TiedEmbedding { get; init; } = true;
 
+    /// <summary>Standard deviation of the initial token embeddings (default 0.02, GPT-2's). A small model learns faster when tokens start as large as what blocks add to them.</summary>
+    public float EmbeddingDeviation { get; init; } = 0.02f;
+
+    /// <summary>Gain of the initial weights that write into the residual stream, over fan-in normal (default 1; GPT-2: 1 / sqrt(2 * Layers)).</summary>
+    public float ResidualGain { get; init; } = 1;
+
     /// <summary>Key and value heads, the default resolved.</summary>
     public long ResolvedKeyValueHeads => KeyValueHeads == 0 ? Heads : KeyValueHeads;
 

@@ -19,7 +19,7 @@ public sealed class DecoderModel : Module
     {
         ArgumentNullException.ThrowIfNull(config);
         Config = config;
-        TokenEmbedding = AddChild("token_embedding", new Embedding(config.Vocabulary, config.Width));
+        TokenEmbedding = AddChild("token_embedding", new Embedding(config.Vocabulary, config.Width, Initializer.Normal(config.EmbeddingDeviation)));
         if (config.Position == PositionKind.Learned) _positionEmbedding = AddChild("position_embedding", new Embedding(config.MaxPositions, config.Width));
         Layers = AddChildren("layers", config.Layers, _ => new DecoderBlock(config));
         OutputNorm = AddChild("norm", new Norm(config.Norm, config.Width, config.NormEpsilon));

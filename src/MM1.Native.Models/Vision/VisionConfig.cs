@@ -47,6 +47,12 @@ public sealed record VisionConfig
     /// <summary>Whether interpolating the learned table to fewer positions is anti-aliased (default true, as open_clip; Hugging Face does not).</summary>
     public bool AntialiasPositions { get; init; } = true;
 
+    /// <summary>
+    /// 3x3 convolutions of stride 2, each with a norm and the activation, and a 1x1 convolution in place of the patch convolution; 0 (default) for none. The patch size is
+    /// 2^this, channels double up to Width. A small encoder that learns from scratch sees edges sooner (Xiao et al. 2021, arXiv 2106.14881).
+    /// </summary>
+    public int StemConvolutions { get; init; }
+
     /// <summary>Bias of the patch convolution.</summary>
     public bool PatchBias { get; init; }
 

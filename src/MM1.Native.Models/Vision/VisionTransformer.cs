@@ -5,12 +5,13 @@ namespace MM1.Native.Models;
 
 /// <summary>
 /// A vision transformer for images of any size that patches divide. Parameters: <c>patch_embedding.weight</c> [width, patch,
-/// patch, 3] and bias, <c>patch_norm</c>, <c>class_embedding</c> [width], <c>position_embedding</c> [class + grid * grid,
+/// patch, 3] and bias (or <c>stem</c>), <c>patch_norm</c>, <c>class_embedding</c> [width], <c>position_embedding</c> [class + grid * grid,
 /// width], <c>pre_norm</c>, <c>layers.i.*</c>, <c>post_norm</c>, <c>projection.weight</c>; those that the configuration has.
 /// </summary>
 public sealed class VisionTransformer : Module
 {
-    private readonly Conv2d _patchEmbedding;
+    private readonly Conv2d? _patchEmbedding;
+    private readonly ConvolutionStem? _stem;
     private readonly LayerNorm? _patchNorm, _preNorm, _postNorm;
     private readonly Parameter? _classEmbedding, _positionEmbedding;
     private readonly Linear? _projection;
@@ -27,7 +28,8 @@ public sealed class VisionTransformer : Module
             throw new ArgumentException($"Features after {config.FeatureLayers} of {config.Layers} blocks were asked for.", nameof(config));
         Config = config;
         int width = checked((int)config.Width);
-        _patchEmbedding = AddChild("patch_embedding", new Conv2d(3, width, config.PatchSize, config.PatchSize, bias: config.PatchBias));
+        if (config.StemConvolutions > 0) _stem = AddChild("stem", new ConvolutionStem(config));
+        else _patchEmbedding = AddChild("patch_embedding", new Conv2d(3, width, config.PatchSize, config.PatchSize, bias: config.PatchBias));
         if (config.PatchNorm) _patchNorm = AddChild("patch_norm", new LayerNorm(width, config.NormEpsilon));
         if (config.ClassToken) _classEmbedding = AddParameter("class_embedding", [width], Initializer.Normal(0.02f));
         if (config.Position == PatchPositionKind.Learned)
@@ -86,7 +88,7 @@ public sealed class VisionTransformer : Module
     {
         (int height, int width) = GridOf(images);
         long n = images.Shape[0], count = PrefixTokens + (long)height * width;
-        Tensor x = Functional.Reshape(_patchEmbedding.Forward(images), [n, (long)height * width, Config.Width]);
+        Tensor x = Functional.Reshape(_stem?.Forward(images) ?? _patchEmbedding!.Forward(images), [n, (long)height * width, Config.Width]);
         if (_patchNorm is not null) x = _patchNorm.Forward(x);
         if (_classEmbedding is not null)
         {

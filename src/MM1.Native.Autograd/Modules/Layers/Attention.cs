@@ -26,6 +26,9 @@ public sealed record AttentionOptions
 
     /// <summary>Initial values of both projections; fan-in normal by default.</summary>
     public Initializer? Initializer { get; init; }
+
+    /// <summary>Initial values of the output projection; <see cref="Initializer"/> by default.</summary>
+    public Initializer? OutputInitializer { get; init; }
 }
 
 /// <summary>
@@ -50,7 +53,7 @@ public sealed class Attention : Module
         _kvHeads = options.KeyValueHeads == 0 ? options.Heads : options.KeyValueHeads;
         if (_kvHeads < 0 || options.Heads % _kvHeads != 0) throw new ArgumentException($"{_kvHeads} key heads do not divide {options.Heads} query heads.", nameof(options));
         Qkv = AddChild("qkv", new Linear(options.Width, (options.Heads + 2 * _kvHeads) * _headSize, options.Bias, options.Initializer));
-        Output = AddChild("output", new Linear(options.Heads * _headSize, options.Width, options.Bias, options.Initializer));
+        Output = AddChild("output", new Linear(options.Heads * _headSize, options.Width, options.Bias, options.OutputInitializer ?? options.Initializer));
         if (!options.QueryKeyNorm) return;
         QueryNorm = AddChild("query_norm", new RmsNorm(_headSize, options.NormEpsilon));
         KeyNorm = AddChild("key_norm", new RmsNorm(_headSize, options.NormEpsilon));

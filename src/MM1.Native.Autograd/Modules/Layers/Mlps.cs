@@ -8,11 +8,11 @@ public sealed class Mlp : Module
     private readonly Activation _activation;
 
     /// <summary>Describes the block.</summary>
-    public Mlp(long width, long hidden, Activation activation = Activation.Gelu, bool bias = true, Initializer? initializer = null)
+    public Mlp(long width, long hidden, Activation activation = Activation.Gelu, bool bias = true, Initializer? initializer = null, Initializer? outputInitializer = null)
     {
         _activation = activation;
         First = AddChild("fc1", new Linear(width, hidden, bias, initializer));
-        Second = AddChild("fc2", new Linear(hidden, width, bias, initializer));
+        Second = AddChild("fc2", new Linear(hidden, width, bias, outputInitializer ?? initializer));
     }
 
     /// <summary>width to hidden.</summary>
@@ -34,11 +34,11 @@ public sealed class SwiGluMlp : Module
     private readonly Activation _activation;
 
     /// <summary>Describes the block.</summary>
-    public SwiGluMlp(long width, long hidden, bool bias = false, Activation activation = Activation.Silu, Initializer? initializer = null)
+    public SwiGluMlp(long width, long hidden, bool bias = false, Activation activation = Activation.Silu, Initializer? initializer = null, Initializer? outputInitializer = null)
     {
         _activation = activation;
         GateUp = AddChild("gate_up", new Linear(width, 2 * hidden, bias, initializer));
-        Down = AddChild("down", new Linear(hidden, width, bias, initializer));
+        Down = AddChild("down", new Linear(hidden, width, bias, outputInitializer ?? initializer));
     }
 
     /// <summary>The fused projection.</summary>
