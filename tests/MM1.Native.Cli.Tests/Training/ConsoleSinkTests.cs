@@ -27,7 +27,7 @@ public sealed class ConsoleSinkTests
         }
         Assert.Equal("""
             There is no checkpoint: starting fresh.
-            pre-training   9/450  loss 2.5000  lr 2.00e-3  norm 1.25  750 images/s  ETA 1:15
+            pre-training   9/450  loss 2.5000  lr 2.00e-3  norm 1.2500  750 images/s  ETA 1:15
             step   10/1000  loss 2.3457 (captions 2.1000, text 3.0000)  lr 1.20e-3  norm 0.8500  12.3k tokens/s  310 images/s  95.0 GFLOP/s (47.5% of peak)  512 MiB  data wait 0.3%  ETA 2:05
             step 11 skipped: loss 9.0 is 8.1 deviations above the mean (1 so far)
             step   11/1000  loss 2.3457 (captions 2.1000, text 3.0000)  lr 1.20e-3  norm -  SKIPPED  12.3k tokens/s  310 images/s  95.0 GFLOP/s (47.5% of peak)  512 MiB  data wait 0.3%  ETA 2:05
