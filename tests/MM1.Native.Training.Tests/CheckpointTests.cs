@@ -19,8 +19,8 @@ public sealed class CheckpointTests
         using var folder = new TemporaryFolder();
         string[] sets = ["schedule.steps=6", "checkpoints.every=2"];
         RunResult whole = Runs.Execute(Runs.Config(sets), folder["run"]);
-        Dictionary<string, string> bits = Runs.Bits(whole.Checkpoint);
-        string path = Path.Combine(whole.Checkpoint, file);
+        Dictionary<string, string> bits = Runs.Bits(whole.Checkpoint!);
+        string path = Path.Combine(whole.Checkpoint!, file);
         byte[] bytes = File.ReadAllBytes(path);
         if (damage == "missing") File.Delete(path);
         else if (damage == "truncated") File.WriteAllBytes(path, bytes[..(bytes.Length / 2)]);
@@ -29,7 +29,7 @@ public sealed class CheckpointTests
             bytes[bytes.Length / 2] ^= 0x10;
             File.WriteAllBytes(path, bytes);
         }
-        CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint));
+        CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint!));
         Assert.Contains(path, refused.Message);
         Assert.Contains("Use an earlier checkpoint", refused.Message);
         var events = new EventList();
@@ -38,7 +38,7 @@ public sealed class CheckpointTests
         Assert.Equal(4, started.Step);
         Assert.Contains(started.Notes, note => note.Contains(path, StringComparison.Ordinal));
         Assert.Contains(started.Notes, note => note.Contains("Continuing from step 4", StringComparison.Ordinal));
-        Assert.Equal(bits, Runs.Bits(again.Checkpoint));
+        Assert.Equal(bits, Runs.Bits(again.Checkpoint!));
     }
 
     [Fact]
@@ -46,12 +46,12 @@ public sealed class CheckpointTests
     {
         using var folder = new TemporaryFolder();
         RunResult run = Runs.Execute(Runs.Config("schedule.steps=3", "checkpoints.every=0"), folder["run"]);
-        File.Delete(Path.Combine(run.Checkpoint, "optimizer.safetensors"));
+        File.Delete(Path.Combine(run.Checkpoint!, "optimizer.safetensors"));
         CheckpointException refused = Assert.Throws<CheckpointException>(() => Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"], resume: true));
         Assert.Contains("optimizer.safetensors", refused.Message);
         TrainingException there = Assert.Throws<TrainingException>(() => Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"]));
         Assert.Contains("--resume", there.Message);
-        Assert.True(Directory.Exists(run.Checkpoint));
+        Assert.True(Directory.Exists(run.Checkpoint!));
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class CheckpointTests
         RunResult again = Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"], resume: true, events: events);
         Assert.True(again.WasFinished);
         Assert.Equal(TrainStatus.Finished, again.Status);
-        Assert.Equal(first.Checkpoint, again.Checkpoint);
+        Assert.Equal(first.Checkpoint!, again.Checkpoint!);
         Assert.Contains("finished", Assert.Single(Assert.Single(events.Of<RunStarted>()).Notes));
         Assert.Equal(metrics, File.ReadAllText(folder["run/metrics.jsonl"]));
         Assert.Equal(summary, File.ReadAllText(folder["run/summary.json"]));
@@ -117,6 +117,6 @@ public sealed class CheckpointTests
         RunResult whole = Runs.Execute(Runs.Config(), folder["whole"]);
         Runs.Execute(Runs.Config(), folder["run"], maxSteps: 5);
         RunResult rest = Runs.Execute(Runs.Config("name=other", "log.every=3", "checkpoints.every=5", "checkpoints.keep=1", "samples.every=2", "recompute=true", "data.workers=2", "data.prefetch=2"), folder["run"], resume: true);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(rest.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(rest.Checkpoint!));
     }
 }

@@ -13,6 +13,17 @@ public sealed class ModelCostTests
     public void EncodersCostWhatIsPublished() =>
         Assert.Equal(2 * 191.1e9, ModelCost.Of(Mm1Presets.Get("mm1-3b") with { Vision = VisionPresets.ClipLarge() }).EncoderPerImage, 0.005 * 2 * 191.1e9);
 
+    /// <summary>A stem costs its convolutions at their own resolutions, and its last layer at the patches.</summary>
+    [Fact]
+    public void AStemCostsItsConvolutions()
+    {
+        Mm1Config config = Mm1Presets.Get("tiny");
+        VisionConfig vision = config.Vision with { ImageSize = 48, PatchSize = 8, Width = 96 };
+        double patches = ModelCost.Of(config with { Vision = vision }).EncoderPerImage - 2.0 * 36 * 192 * 96;
+        double stem = ModelCost.Of(config with { Vision = vision with { StemConvolutions = 3 } }).EncoderPerImage - patches;
+        Assert.Equal(2.0 * 9 * (576 * 3 * 24 + 144 * 24 * 48 + 36 * 48 * 96) + 2.0 * 36 * 96 * 96, stem, 1.0);
+    }
+
     /// <summary>Without attention a token costs two operations a weight of the matrices it goes through.</summary>
     [Fact]
     public void ADecodersTokenCostsTwiceItsMatrices()
