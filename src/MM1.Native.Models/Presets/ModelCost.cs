@@ -6,18 +6,22 @@ namespace MM1.Native.Models;
 /// <list type="bullet">
 /// <item>Decoder block, a token: 2 * weights of its linear layers + 4 * heads * headSize * keys, where a causal document of L tokens shows
 /// (L + 1) / 2 keys on average. Head: 2 * width * vocabulary.</item>
-/// <item>Encoder, an image of P patches and c class tokens: patches 2 * P * patch^2 * 3 * width; each block 2 * (P + c) * weights +
+/// <item>Encoder, an image of P patches and c class tokens: patches 2 * P * patch^2 * 3 * width, or the stem's convolutions; each block 2 * (P + c) * weights +
 /// 4 * (P + c)^2 * width.</item>
 /// <item>Connector: the same rules on its layers; a depthwise 3x3 convolution is 18 a pixel and channel.</item>
 /// </list>
 /// </summary>
-/// <param name="DecoderPerToken">Decoder blocks and head, forward, a token of a document of <see cref="DocumentLength"/>.</param>
+/// <param name="LinearPerToken">Linear layers of the decoder's blocks and its head, forward, a token.</param>
+/// <param name="AttentionPerKey">Attention of all blocks, forward, a token and key that it attends to.</param>
 /// <param name="EncoderPerImage">Image encoder, forward, an image.</param>
 /// <param name="ConnectorPerImage">Connector, forward, an image.</param>
 /// <param name="DocumentLength">Tokens of the documents that attention is counted for.</param>
 /// <param name="ImageTokens">Tokens of the decoder that an image takes.</param>
-public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, double ConnectorPerImage, long DocumentLength, int ImageTokens)
+public sealed record ModelCost(double LinearPerToken, double AttentionPerKey, double EncoderPerImage, double ConnectorPerImage, long DocumentLength, int ImageTokens)
 {
+    /// <summary>Decoder blocks and head, forward, a token of a document of <see cref="DocumentLength"/>.</summary>
+    public double DecoderPerToken => LinearPerToken + AttentionPerKey * (DocumentLength + 1) / 2.0;
+
     /// <summary>Encoder and connector, forward, an image; its tokens in the decoder count as tokens.</summary>
     public double PerImage => EncoderPerImage + ConnectorPerImage;
 
@@ -30,6 +34,12 @@ public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, d
     /// <summary>Operations of a training step over so many tokens (image tokens among them) and images.</summary>
     public double OfStep(double tokens, double images) => tokens * TrainingPerToken + images * TrainingPerImage;
 
+    /// <summary>Operations of training on packed documents, forward and backward.</summary>
+    /// <param name="positions">Positions of the sequences, image tokens and padding among them.</param>
+    /// <param name="attended">Pairs of a token and a key that it attends to: the sum of L (L + 1) / 2 over documents of L tokens.</param>
+    /// <param name="images">Images that encoder and connector run on.</param>
+    public double OfPacked(double positions, double attended, double images) => 3 * (positions * LinearPerToken + attended * AttentionPerKey + images * PerImage);
+
     /// <summary>Counts a configuration.</summary>
     /// <param name="config">The model.</param>
     /// <param name="documentLength">Tokens of a document; 0 (default) for the decoder's positions.</param>
@@ -41,17 +51,17 @@ public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, d
         VisionConfig vision = config.Vision;
         long patches = (long)vision.Grid * vision.Grid;
         int tokens = config.Connector.Kind is ConnectorKind.Linear or ConnectorKind.Mlp ? checked((int)patches) : config.Connector.Tokens;
-        return new ModelCost(OfDecoder(config.Decoder, documentLength), OfEncoder(vision), OfConnector(config.Connector, vision.Width, patches, tokens, config.Decoder.Width),
+        (double linear, double attention) = OfDecoder(config.Decoder);
+        return new ModelCost(linear, attention, OfEncoder(vision), OfConnector(config.Connector, vision.Width, patches, tokens, config.Decoder.Width),
             documentLength, tokens);
     }
 
-    private static double OfDecoder(DecoderConfig decoder, long length)
+    private static (double LinearPerToken, double AttentionPerKey) OfDecoder(DecoderConfig decoder)
     {
         double heads = decoder.Heads * decoder.ResolvedHeadSize, keyValueHeads = decoder.ResolvedKeyValueHeads * decoder.ResolvedHeadSize;
         double branches = decoder.Mlp is MlpKind.SwiGlu or MlpKind.GeGlu ? 3 : 2;
         double weights = decoder.Width * (2 * heads + 2 * keyValueHeads + branches * decoder.Hidden);
-        double attention = 4 * heads * (length + 1) / 2.0;
-        return decoder.Layers * (2 * weights + attention) + 2.0 * decoder.Width * decoder.Vocabulary;
+        return (decoder.Layers * 2 * weights + 2.0 * decoder.Width * decoder.Vocabulary, decoder.Layers * 4 * heads);
     }
 
     private static double OfEncoder(VisionConfig vision)
@@ -59,7 +69,21 @@ public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, d
         double width = vision.Width, patches = (double)vision.Grid * vision.Grid, tokens = patches + (vision.ClassToken ? 1 : 0);
         double weights = 4 * width * width + 2 * width * vision.ResolvedHidden;
         int layers = vision.FeatureLayers == 0 ? vision.Layers : vision.FeatureLayers;
-        return 2 * patches * vision.PatchSize * vision.PatchSize * 3 * width + layers * (2 * tokens * weights + 4 * tokens * tokens * width);
+        double stem = vision.StemConvolutions == 0 ? 2 * patches * vision.PatchSize * vision.PatchSize * 3 * width : OfStem(vision);
+        return stem + layers * (2 * tokens * weights + 4 * tokens * tokens * width);
+    }
+
+    /// <summary>3x3 convolutions of stride 2 whose channels double up to the width, and a linear layer.</summary>
+    private static double OfStem(VisionConfig vision)
+    {
+        double total = 2.0 * vision.Grid * vision.Grid * vision.Width * vision.Width, input = 3;
+        for (int i = 1; i <= vision.StemConvolutions; i++)
+        {
+            double side = (double)vision.Grid * (1 << (vision.StemConvolutions - i)), channels = vision.Width >> (vision.StemConvolutions - i);
+            total += 2 * side * side * 9 * input * channels;
+            input = channels;
+        }
+        return total;
     }
 
     private static double OfConnector(ConnectorConfig connector, double channels, double patches, double tokens, double width) => connector.Kind switch

@@ -59,6 +59,24 @@ public sealed class ModelCostTests
         Assert.Equal(3 * (100 * cost.DecoderPerToken + 4 * cost.PerImage), cost.OfStep(100, 4), 1.0);
         Assert.Equal(9, cost.ImageTokens);
         Assert.Equal(512, cost.DocumentLength);
+        // Documents of one length: a token costs what the model says of that length.
+        Assert.Equal(cost.OfStep(2 * 512, 4), cost.OfPacked(2 * 512, 2 * 512 * 513 / 2, 4), 1.0);
+    }
+
+    /// <summary>A stem of convolutions costs its weights at the resolutions that it goes through, and takes memory for them.</summary>
+    [Fact]
+    public void AStemCostsItsConvolutions()
+    {
+        Mm1Config plain = Mm1Presets.Get("tiny"), stemmed = plain with { Vision = plain.Vision with { StemConvolutions = 3 } };
+        using var stem = new ConvolutionStem(stemmed.Vision);
+        double expected = 0;
+        foreach ((string name, int side) in new[] { ("convolutions.0.weight", 24), ("convolutions.1.weight", 12), ("convolutions.2.weight", 6), ("output.weight", 6) })
+            expected += 2.0 * side * side * stem.Parameters()[name].Elements;
+        double patches = 2.0 * 6 * 6 * 8 * 8 * 3 * plain.Vision.Width;
+        Assert.Equal(ModelCost.Of(plain).EncoderPerImage - patches + expected, ModelCost.Of(stemmed).EncoderPerImage, 1.0);
+        var shape = new TrainingShape { Tokens = 0, Images = 10 };
+        long more = ModelMemory.Of(stemmed, ParameterTotals.Of(stemmed), shape).Activations - ModelMemory.Of(plain, ParameterTotals.Of(plain), shape).Activations;
+        Assert.Equal(10L * 4 * 3 * (24 * 24 * 24 + 12 * 12 * 48 + 6 * 6 * 96), more);
     }
 
     /// <summary>Weights, gradients and moments are exact; activations are an estimate that a real step must not miss by more than a quarter.</summary>
