@@ -11,7 +11,7 @@ internal static class TrainCommand
 {
     /// <summary>What a run writes; <c>--overwrite</c> deletes these and nothing else.</summary>
     private static readonly string[] OwnFiles =
-        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*.part", ".lock"];
+        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*" + AtomicFile.TemporaryEnding, ".lock"];
 
     public static Command Create(Terminal terminal)
     {
