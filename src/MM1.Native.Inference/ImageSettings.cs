@@ -30,14 +30,16 @@ public sealed record ImageSettings
 }
 
 /// <summary>Pixels to what the model reads, [height, width, 3]: (value / 255 - mean) / standard deviation, the bits of a training batch.</summary>
-internal sealed class ImageNormalizer
+public sealed class ImageNormalizer
 {
     private readonly float[] _table = new float[3 * 256];
     private readonly IImagePreparation _preparation;
     private readonly int _size;
 
+    /// <summary>For a model's settings.</summary>
     public ImageNormalizer(ImageSettings settings)
     {
+        ArgumentNullException.ThrowIfNull(settings);
         settings.Check();
         (_size, _preparation) = (settings.Size, settings.Preparation);
         for (int channel = 0; channel < 3; channel++)
@@ -48,8 +50,10 @@ internal sealed class ImageNormalizer
     /// <summary>Values of an image.</summary>
     public int Elements => 3 * _size * _size;
 
+    /// <summary>Writes an image; any thread may.</summary>
     public void Write(IImageSource source, Span<float> destination)
     {
+        ArgumentNullException.ThrowIfNull(source);
         byte[] pixels = _preparation.Prepare(source.Load(), _size).Pixels;
         for (int i = 0; i < pixels.Length; i += 3)
         {

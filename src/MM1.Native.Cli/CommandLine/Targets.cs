@@ -49,7 +49,7 @@ internal static class Targets
             config.Validate();
             TrainingData data = TrainingData.Open(config.Data);
             Mm1Config model = Mm1ConfigReader.FromNode(config.Model, file, vocabulary: data.Tokenizer.VocabularySize);
-            return new RunTarget(file, config, data, model, data.Packing(config, model, new ImageSettings { Size = model.Vision.ImageSize }), set);
+            return new RunTarget(file, config, data, model, data.Packing(config, model, config.Data.Images.For(model.Vision)), set);
         }
         catch (ArgumentException exception)
         {

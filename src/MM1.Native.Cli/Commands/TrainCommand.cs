@@ -82,6 +82,8 @@ internal static class TrainCommand
     {
         string checkpoints = CheckpointFolders.Root(folder);
         if (Directory.Exists(checkpoints)) Directory.Delete(checkpoints, recursive: true);
+        string pretraining = Path.Combine(folder, "pretraining");
+        if (Directory.Exists(pretraining)) Directory.Delete(pretraining, recursive: true);
         foreach (string failed in Directory.GetDirectories(folder, "failed-batch-step-*")) Directory.Delete(failed, recursive: true);
         foreach (string pattern in OwnFiles)
             foreach (string file in Directory.GetFiles(folder, pattern)) File.Delete(file);
@@ -95,7 +97,9 @@ internal static class TrainCommand
         if (finished && summary.Metrics.Count > 0)
             terminal.WriteTable(["metric", "value"], summary.Metrics.Select(static pair => (IReadOnlyList<string>)[pair.Key, pair.Value.ToString("0.000", CultureInfo.InvariantCulture)]));
         terminal.Write($"{summary.Steps} steps: {Quantity.Duration(TimeSpan.FromSeconds(summary.TrainSeconds))} of training, {Quantity.Duration(TimeSpan.FromSeconds(summary.EvalSeconds))} of evaluation, {Quantity.Count(summary.TokensPerSecond)} tokens/s, {Quantity.Count(summary.ImagesPerSecond)} images/s, {Quantity.Bytes(summary.PeakRssMiB * 1048576)} at most");
-        terminal.WriteLine($"checkpoint    {result.Checkpoint}");
+        if (summary.PretrainingImages > 0)
+            terminal.WriteLine($"pre-training  {Quantity.Duration(TimeSpan.FromSeconds(summary.PretrainingSeconds))} of it with {summary.PretrainingImages.ToString(CultureInfo.InvariantCulture)} images and captions");
+        if (result.Checkpoint is not null) terminal.WriteLine($"checkpoint    {result.Checkpoint}");
         Place("curves", "curves.png");
         Place("samples", "samples.png");
         Place("summary", "summary.json");

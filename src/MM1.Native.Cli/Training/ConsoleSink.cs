@@ -25,7 +25,11 @@ internal sealed class ConsoleSink(Terminal terminal, TimeProvider clock, double 
                 break;
             case StepCompleted done:
                 if (done.IsLogged) Write(_line.Full(done), done.Skipped ? "yellow" : null);
-                else ShowLive(done);
+                else ShowLive(() => _line.Live(done));
+                break;
+            case PretrainingStepCompleted done:
+                if (done.IsLogged) Write(StepLine.Full(done), null);
+                else ShowLive(() => StepLine.Live(done));
                 break;
             case StepSkipped skipped:
                 Write(string.Create(CultureInfo.InvariantCulture, $"step {skipped.Step} skipped: {skipped.Message} ({skipped.Skips} so far)"), "yellow");
@@ -63,13 +67,13 @@ internal sealed class ConsoleSink(Terminal terminal, TimeProvider clock, double 
         terminal.Output.Flush();
     }
 
-    private void ShowLive(StepCompleted done)
+    private void ShowLive(Func<string> words)
     {
         if (!terminal.Interactive) return;
         long now = clock.GetTimestamp();
         if (_shown != long.MinValue && clock.GetElapsedTime(_shown, now) < Pause) return;
         _shown = now;
-        string line = _line.Live(done);
+        string line = words();
         terminal.Output.Write($"\r\e[2K{(line.Length < terminal.Width ? line : line[..(terminal.Width - 1)])}");
         terminal.Output.Flush();
         _live = true;

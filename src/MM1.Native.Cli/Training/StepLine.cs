@@ -42,10 +42,26 @@ internal sealed class StepLine(long lastStep, double peakGigaflops = 0)
     /// <summary>A short line with a bar: what is written over.</summary>
     public string Live(StepCompleted done)
     {
-        const int cells = 24;
-        int full = (int)Math.Min(cells, cells * done.Step / Math.Max(1, lastStep));
-        return $"{new string('━', full)}{new string('╌', cells - full)} {done.Step.ToString(CultureInfo.InvariantCulture).PadLeft(_digits)}/{lastStep.ToString(CultureInfo.InvariantCulture)}"
+        return $"{Bar(done.Step, lastStep)} {done.Step.ToString(CultureInfo.InvariantCulture).PadLeft(_digits)}/{lastStep.ToString(CultureInfo.InvariantCulture)}"
             + $"  loss {Loss(done.Loss)}  {Quantity.Count(done.Throughput.TokensPerSecond)} tokens/s  ETA {Quantity.Duration(done.Remaining)}";
+    }
+
+    /// <summary>A whole line of the encoder's pre-training.</summary>
+    public static string Full(PretrainingStepCompleted done) => string.Create(CultureInfo.InvariantCulture,
+        $"pre-training {Number(done)}/{done.Steps}  loss {Loss(done.Loss)}  lr {done.LearningRate:0.00e+0}  norm {Quantity.Small(done.GradientNorm)}  {Quantity.Count(done.ImagesPerSecond)} images/s  ETA {Quantity.Duration(done.Remaining)}");
+
+    /// <summary>A short line of the encoder's pre-training with a bar.</summary>
+    public static string Live(PretrainingStepCompleted done) => string.Create(CultureInfo.InvariantCulture,
+        $"{Bar(done.PretrainingStep, done.Steps)} pre-training {Number(done)}/{done.Steps}  loss {Loss(done.Loss)}  {Quantity.Count(done.ImagesPerSecond)} images/s  ETA {Quantity.Duration(done.Remaining)}");
+
+    private static string Number(PretrainingStepCompleted done) =>
+        done.PretrainingStep.ToString(CultureInfo.InvariantCulture).PadLeft(done.Steps.ToString(CultureInfo.InvariantCulture).Length);
+
+    private static string Bar(long step, long last)
+    {
+        const int cells = 24;
+        int full = (int)Math.Min(cells, cells * step / Math.Max(1, last));
+        return $"{new string('━', full)}{new string('╌', cells - full)}";
     }
 
     private static string Loss(double loss) => double.IsFinite(loss) ? loss.ToString("0.0000", CultureInfo.InvariantCulture) : loss.ToString(CultureInfo.InvariantCulture);

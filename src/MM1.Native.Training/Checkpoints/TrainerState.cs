@@ -17,13 +17,19 @@ public sealed record TrainCounters
 
     /// <summary>Positions, padding included.</summary>
     public long Positions { get; init; }
+
+    /// <summary>Images of the encoder's pre-training; <see cref="Images"/> does not have them.</summary>
+    public long PretrainingImages { get; init; }
 }
 
 /// <summary>Times of a run so far; the only part of a checkpoint that two equal runs do not share.</summary>
 public sealed record TrainTimes
 {
-    /// <summary>Seconds of training.</summary>
+    /// <summary>Seconds of training, the encoder's pre-training included.</summary>
     public double TrainSeconds { get; init; }
+
+    /// <summary>Seconds of the encoder's pre-training.</summary>
+    public double PretrainingSeconds { get; init; }
 
     /// <summary>Seconds of evaluation and samples.</summary>
     public double EvalSeconds { get; init; }

@@ -18,6 +18,9 @@ public sealed record DataConfig
     /// <summary>Settings of the synthetic world.</summary>
     public SyntheticWorldOptions World { get; init; } = new();
 
+    /// <summary>How colours become numbers.</summary>
+    public ImageColourConfig Images { get; init; } = new();
+
     /// <summary>Weights of sources; a source without one, or with 0, is not drawn (default the paper's 45% captions, 45% interleaved, 10% text).</summary>
     public IReadOnlyDictionary<string, double> Weights { get; init; } = new Dictionary<string, double> { ["captions"] = 0.45, ["interleaved"] = 0.45, ["text"] = 0.10 };
 
@@ -50,6 +53,7 @@ public sealed record DataConfig
         Check.That(Lookahead >= 1, "data.lookahead", Lookahead, "must be 1 or more");
         Check.That(Workers >= 0, "data.workers", Workers, "must be 0 or more");
         Check.That(Prefetch >= 1, "data.prefetch", Prefetch, "must be 1 or more");
+        Images.Validate();
         foreach ((string source, double weight) in Weights)
         {
             Check.That(source is "captions" or "interleaved" or "text", "data.weights", source, "has keys captions, interleaved and text");

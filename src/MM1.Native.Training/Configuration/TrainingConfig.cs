@@ -53,6 +53,9 @@ public sealed record TrainingConfig
     /// <summary>Factors on the learning rate by glob; the first that matches counts (default none).</summary>
     public IReadOnlyDictionary<string, double> LrScale { get; init; } = new Dictionary<string, double>();
 
+    /// <summary>Contrastive pre-training of the image encoder before the first step (default none).</summary>
+    public EncoderPretrainingConfig EncoderPretraining { get; init; } = new();
+
     /// <summary>Metrics.</summary>
     public LogConfig Log { get; init; } = new();
 
@@ -68,6 +71,7 @@ public sealed record TrainingConfig
         Data.Validate();
         Optimizer.Validate();
         Schedule.Validate();
+        EncoderPretraining.Validate();
         Guard.Validate();
         Check.That(Checkpoints.Every >= 0, "checkpoints.every", Checkpoints.Every, "must be 0 (only at the end) or more");
         Check.That(Checkpoints.Keep >= 1, "checkpoints.keep", Checkpoints.Keep, "must be 1 or more");

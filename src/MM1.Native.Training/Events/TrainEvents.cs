@@ -90,6 +90,41 @@ public sealed record StepCompleted(long Step) : TrainEvent(Step)
     public required TimeSpan Remaining { get; init; }
 }
 
+/// <summary>A step of the encoder's pre-training was made, before the run's first. One event a step; metrics files take the logged ones.</summary>
+/// <param name="PretrainingStep">Its number, from 1.</param>
+public sealed record PretrainingStepCompleted(int PretrainingStep) : TrainEvent(0)
+{
+    /// <summary>Whether this is a step of <c>log.every</c>, the first or the last.</summary>
+    public required bool IsLogged { get; init; }
+
+    /// <summary>Steps of the pre-training.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>The contrastive loss.</summary>
+    public required double Loss { get; init; }
+
+    /// <summary>Learning rate.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Global gradient norm, before clipping.</summary>
+    public required double GradientNorm { get; init; }
+
+    /// <summary>The learned factor on similarities, after the step.</summary>
+    public required double Scale { get; init; }
+
+    /// <summary>Images in the step.</summary>
+    public required int Images { get; init; }
+
+    /// <summary>Images a second since the last logged step.</summary>
+    public required double ImagesPerSecond { get; init; }
+
+    /// <summary>Time of the pre-training so far.</summary>
+    public required TimeSpan Time { get; init; }
+
+    /// <summary>Expected time to its end.</summary>
+    public required TimeSpan Remaining { get; init; }
+}
+
 /// <summary>The guard skipped an update.</summary>
 /// <param name="Step">The step.</param>
 /// <param name="Cause">Why.</param>

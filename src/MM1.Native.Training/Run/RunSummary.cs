@@ -5,8 +5,14 @@ namespace MM1.Native.Training;
 /// <summary>What <c>summary.json</c> holds: figures of the run, and the metrics that the final evaluation's entries name.</summary>
 public sealed record RunSummary
 {
-    /// <summary>Seconds of training, through all stops; building, loading and evaluation are not counted.</summary>
+    /// <summary>Seconds of training, through all stops and with the encoder's pre-training; building, loading and evaluation are not counted.</summary>
     public required double TrainSeconds { get; init; }
+
+    /// <summary>Seconds of the encoder's pre-training, which the seconds of training include; 0 without one.</summary>
+    public double PretrainingSeconds { get; init; }
+
+    /// <summary>Images of the encoder's pre-training.</summary>
+    public long PretrainingImages { get; init; }
 
     /// <summary>Seconds of evaluation and samples.</summary>
     public required double EvalSeconds { get; init; }
@@ -17,10 +23,10 @@ public sealed record RunSummary
     /// <summary>Parameters of the model.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Tokens of documents a second of training.</summary>
+    /// <summary>Tokens of documents a second of training, pre-training not counted.</summary>
     public required double TokensPerSecond { get; init; }
 
-    /// <summary>Images a second of training.</summary>
+    /// <summary>Images a second of training, pre-training not counted.</summary>
     public required double ImagesPerSecond { get; init; }
 
     /// <summary>Share of training that waited for data.</summary>
@@ -40,6 +46,11 @@ public sealed record RunSummary
         {
             json.WriteStartObject();
             json.WriteNumber("train_seconds", Math.Round(TrainSeconds, 3));
+            if (PretrainingImages > 0)
+            {
+                json.WriteNumber("pretraining_seconds", Math.Round(PretrainingSeconds, 3));
+                json.WriteNumber("pretraining_images", PretrainingImages);
+            }
             json.WriteNumber("eval_seconds", Math.Round(EvalSeconds, 3));
             json.WriteBoolean("build_excluded", true);
             json.WriteNumber("steps", Steps);
@@ -58,7 +69,7 @@ public sealed record RunSummary
     /// <exception cref="TrainingException">It is no such file.</exception>
     public static RunSummary Read(string path)
     {
-        string[] own = ["train_seconds", "eval_seconds", "build_excluded", "steps", "parameters", "tokens_per_s", "images_per_s", "data_wait_fraction", "peak_rss_mib"];
+        string[] own = ["train_seconds", "pretraining_seconds", "pretraining_images", "eval_seconds", "build_excluded", "steps", "parameters", "tokens_per_s", "images_per_s", "data_wait_fraction", "peak_rss_mib"];
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
@@ -66,6 +77,8 @@ public sealed record RunSummary
             return new RunSummary
             {
                 TrainSeconds = Number("train_seconds"),
+                PretrainingSeconds = root.TryGetProperty("pretraining_seconds", out JsonElement seconds) ? seconds.GetDouble() : 0,
+                PretrainingImages = root.TryGetProperty("pretraining_images", out JsonElement images) ? images.GetInt64() : 0,
                 EvalSeconds = Number("eval_seconds"),
                 Steps = (long)Number("steps"),
                 Parameters = (long)Number("parameters"),

@@ -8,7 +8,7 @@ namespace MM1.Native.Training;
 internal sealed class ThroughputMeter
 {
     private readonly ModelCost _cost;
-    private readonly TrainTimes _before;
+    private TrainTimes _before;
     private TrainCounters _counters;
     private long _begin, _intervalStart;
     private TimeSpan _evaluation, _waited, _waitedBefore, _intervalEvaluation, _intervalWaited;
@@ -30,6 +30,7 @@ internal sealed class ThroughputMeter
     public TrainTimes Times => new()
     {
         TrainSeconds = TrainTime.TotalSeconds,
+        PretrainingSeconds = _before.PretrainingSeconds,
         EvalSeconds = _before.EvalSeconds + _evaluation.TotalSeconds,
         DataWaitSeconds = _before.DataWaitSeconds + _waited.TotalSeconds,
         PeakRssMiB = PeakRssMiB(),
@@ -49,7 +50,7 @@ internal sealed class ThroughputMeter
         foreach (PackedBatch batch in batches)
         {
             int positions = batch.Sequences * batch.Length;
-            _counters = new TrainCounters
+            _counters = _counters with
             {
                 Tokens = _counters.Tokens + batch.TokenCount,
                 Targets = _counters.Targets + batch.TargetCount,
@@ -68,6 +69,19 @@ internal sealed class ThroughputMeter
         _waited = total;
         _steps++;
         _intervalSteps++;
+    }
+
+    /// <summary>Counts the encoder's pre-training in, before the first step.</summary>
+    public void AddPretraining(PretrainingResult result)
+    {
+        _counters = _counters with { PretrainingImages = _counters.PretrainingImages + result.Images };
+        _before = _before with
+        {
+            TrainSeconds = _before.TrainSeconds + result.Time.TotalSeconds,
+            PretrainingSeconds = _before.PretrainingSeconds + result.Time.TotalSeconds,
+            DataWaitSeconds = _before.DataWaitSeconds + result.Waited.TotalSeconds,
+        };
+        _begin = _intervalStart = Stopwatch.GetTimestamp();
     }
 
     public void AddEvaluation(TimeSpan time)

@@ -145,6 +145,13 @@ internal sealed class Trainer : IDisposable
         return TrainStatus.Stopped;
     }
 
+    /// <summary>Saves what pre-training made, as step 0: continuing never repeats it.</summary>
+    public void SavePretrained(PretrainingResult result)
+    {
+        _meter.AddPretraining(result);
+        Save();
+    }
+
     public void Dispose()
     {
         _feed.Dispose();

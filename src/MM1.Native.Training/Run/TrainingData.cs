@@ -41,6 +41,9 @@ public sealed class TrainingData
         return new TrainingData(world, WorldWords.CreateTokenizer(), mixture);
     }
 
+    /// <summary>A source by its name, of the mixture or of the world.</summary>
+    internal IDocumentSource Source(string name) => Mixture.Select(static entry => entry.Source).Concat([World.Captions, World.Interleaved, World.Text]).First(source => source.Name == name);
+
     /// <summary>Other documents than those of a configuration.</summary>
     /// <param name="world">The world of evaluation tasks and samples.</param>
     /// <param name="tokenizer">The tokenizer.</param>

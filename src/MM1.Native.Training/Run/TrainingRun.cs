@@ -36,9 +36,9 @@ public sealed record RunOptions
 /// <summary>What came of a run.</summary>
 /// <param name="Status">Finished or stopped.</param>
 /// <param name="Summary">What <c>summary.json</c> holds.</param>
-/// <param name="Checkpoint">The newest checkpoint.</param>
+/// <param name="Checkpoint">The newest checkpoint; null where the run was stopped in the encoder's pre-training, before there was one.</param>
 /// <param name="WasFinished">Whether there was nothing left to do.</param>
-public sealed record RunResult(TrainStatus Status, RunSummary Summary, string Checkpoint, bool WasFinished = false);
+public sealed record RunResult(TrainStatus Status, RunSummary Summary, string? Checkpoint, bool WasFinished = false);
 
 /// <summary>
 /// A run from configuration to summary, as <c>mm1 train</c> makes it. OUT holds <c>config.json</c>, <c>metrics.jsonl</c>, <c>events.out.tfevents.*</c>, <c>checkpoints/step-NNNNNN/</c> and, at the
@@ -57,7 +57,7 @@ public static class TrainingRun
         config.Validate();
         TrainingData data = TrainingData.Open(config.Data);
         Mm1Config modelConfig = Mm1ConfigReader.FromNode(config.Model, "configuration", vocabulary: data.Tokenizer.VocabularySize);
-        var images = new ImageSettings { Size = modelConfig.Vision.ImageSize };
+        ImageSettings images = config.Data.Images.For(modelConfig.Vision);
         PackingOptions packing = data.Packing(config, modelConfig, images);
         try
         {
@@ -122,6 +122,12 @@ public static class TrainingRun
         long stop = Math.Min(config.Schedule.Steps, options.MaxSteps ?? int.MaxValue);
         long trained = model.Parameters().Where(static parameter => parameter.RequiresGradient).Sum(static parameter => parameter.Elements);
         sinks.Handle(new RunStarted(trainer.Step, config, folder.Path, options.Device.Name, model.ParameterCount(), trained, trainer.Schedule.Peak, stop, notes));
+        if (from is null && config.EncoderPretraining.Steps > 0)
+        {
+            var pretraining = new EncoderPretraining(config, model, plan.Data, plan.Images, sinks.Handle);
+            if (pretraining.Run(options.CancellationToken) is not { } pretrained) return new RunResult(TrainStatus.Stopped, Summarize(trainer, model, []), null);
+            trainer.SavePretrained(pretrained);
+        }
         TrainStatus status = trainer.Run(stop, options.CancellationToken);
         var metrics = new List<KeyValuePair<string, double>>();
         if (status == TrainStatus.Finished && !Evaluate(trainer, evaluation, metrics, sinks, options.CancellationToken)) status = TrainStatus.Stopped;
@@ -186,15 +192,17 @@ public static class TrainingRun
     private static RunSummary Summarize(Trainer trainer, Mm1Model model, IReadOnlyList<KeyValuePair<string, double>> metrics)
     {
         (TrainTimes times, TrainCounters counters) = (trainer.Meter.Times, trainer.Meter.Counters);
-        double seconds = Math.Max(1e-9, times.TrainSeconds);
+        double seconds = Math.Max(1e-9, times.TrainSeconds), inSteps = Math.Max(1e-9, times.TrainSeconds - times.PretrainingSeconds);
         return new RunSummary
         {
             TrainSeconds = times.TrainSeconds,
+            PretrainingSeconds = times.PretrainingSeconds,
+            PretrainingImages = counters.PretrainingImages,
             EvalSeconds = times.EvalSeconds,
             Steps = trainer.Step,
             Parameters = model.ParameterCount(),
-            TokensPerSecond = counters.Tokens / seconds,
-            ImagesPerSecond = counters.Images / seconds,
+            TokensPerSecond = counters.Tokens / inSteps,
+            ImagesPerSecond = counters.Images / inSteps,
             DataWaitFraction = times.DataWaitSeconds / seconds,
             PeakRssMiB = times.PeakRssMiB,
             Metrics = metrics,

@@ -36,6 +36,19 @@ public sealed class JsonLinesSink : ITrainSink
                 // In full only where the step is logged; its curves' points are there for all.
                 Write("loss", done.Step, json => WriteCurves(json, done));
                 break;
+            case PretrainingStepCompleted { IsLogged: true } done:
+                Write("pretraining", done.Step, json =>
+                {
+                    json.WriteNumber("pretraining_step", done.PretrainingStep);
+                    Number(json, "loss", done.Loss);
+                    Number(json, "learning_rate", done.LearningRate);
+                    Number(json, "gradient_norm", done.GradientNorm);
+                    Number(json, "scale", done.Scale);
+                    json.WriteNumber("images", done.Images);
+                    json.WriteNumber("images_per_s", Math.Round(done.ImagesPerSecond, 2));
+                    json.WriteNumber("pretraining_seconds", Math.Round(done.Time.TotalSeconds, 3));
+                });
+                break;
             case StepSkipped skipped:
                 Write("skipped", skipped.Step, json =>
                 {

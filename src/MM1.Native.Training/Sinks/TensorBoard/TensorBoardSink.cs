@@ -5,13 +5,19 @@ using MM1.Native.Data;
 
 namespace MM1.Native.Training;
 
-/// <summary>Writes a run for TensorBoard: scalars of logged steps and evaluations, the configuration as text, samples as images and text.</summary>
+/// <summary>
+/// Writes a run for TensorBoard: scalars of logged steps and evaluations, the configuration as text, samples as images and text. The encoder's pre-training is a run of its own there, in the folder
+/// <c>pretraining</c>: its steps count from 1 too.
+/// </summary>
 public sealed class TensorBoardSink : ITrainSink
 {
     private readonly EventFileWriter _file;
+    private readonly string _folder;
+    private readonly TimeProvider? _clock;
+    private EventFileWriter? _pretraining;
 
     /// <summary>Begins an event file in a folder; files of earlier parts of the run stay.</summary>
-    public TensorBoardSink(string folder, TimeProvider? clock = null) => _file = EventFileWriter.Create(folder, clock);
+    public TensorBoardSink(string folder, TimeProvider? clock = null) => (_file, _folder, _clock) = (EventFileWriter.Create(folder, clock), folder, clock);
 
     /// <inheritdoc/>
     public void Handle(TrainEvent trainEvent)
@@ -25,6 +31,9 @@ public sealed class TensorBoardSink : ITrainSink
                 break;
             case StepCompleted { IsLogged: true } done:
                 WriteStep(done);
+                break;
+            case PretrainingStepCompleted { IsLogged: true } done:
+                WritePretraining(done);
                 break;
             case StepSkipped skipped:
                 _file.Scalar(skipped.Step, "guard/skips", skipped.Skips);
@@ -40,7 +49,25 @@ public sealed class TensorBoardSink : ITrainSink
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file.Dispose();
+        _pretraining?.Dispose();
+    }
+
+    private void WritePretraining(PretrainingStepCompleted done)
+    {
+        if (_pretraining is null)
+        {
+            _pretraining = EventFileWriter.Create(Directory.CreateDirectory(Path.Combine(_folder, "pretraining")).FullName, _clock);
+            _pretraining.Restart(1); // one that was killed is there, and began anew
+        }
+        _pretraining.Scalar(done.PretrainingStep, "loss/contrastive", done.Loss);
+        _pretraining.Scalar(done.PretrainingStep, "optimizer/learning_rate", done.LearningRate);
+        _pretraining.Scalar(done.PretrainingStep, "optimizer/gradient_norm", done.GradientNorm);
+        _pretraining.Scalar(done.PretrainingStep, "contrastive/scale", done.Scale);
+        _pretraining.Scalar(done.PretrainingStep, "throughput/images_per_s", done.ImagesPerSecond);
+    }
 
     private void WriteStep(StepCompleted done)
     {
