@@ -20,12 +20,12 @@ public sealed class CheckpointTests
         using var folder = new TemporaryFolder();
         TrainingConfig config = Runs.Config("schedule.steps=6", "checkpoints.every=2");
         RunResult whole = Runs.Execute(config, folder["run"]);
-        Dictionary<string, string> bits = Runs.Bits(whole.Checkpoint);
-        string path = Path.Combine(whole.Checkpoint, file);
+        Dictionary<string, string> bits = Runs.Bits(whole.Checkpoint!);
+        string path = Path.Combine(whole.Checkpoint!, file);
         foreach (string damage in (string[])["truncated", "flipped", "missing"])
         {
             Damage(path, damage);
-            CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint));
+            CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint!));
             Assert.Contains(path, refused.Message);
             Assert.Contains("Use an earlier checkpoint", refused.Message);
             var events = new EventList();
@@ -34,7 +34,7 @@ public sealed class CheckpointTests
             Assert.Equal(4, started.Step);
             Assert.Contains(started.Notes, note => note.Contains(path, StringComparison.Ordinal));
             Assert.Contains(started.Notes, note => note.Contains("Continuing from step 4", StringComparison.Ordinal));
-            Assert.Equal(bits, Runs.Bits(again.Checkpoint));
+            Assert.Equal(bits, Runs.Bits(again.Checkpoint!));
         }
     }
 
@@ -51,12 +51,12 @@ public sealed class CheckpointTests
     {
         using var folder = new TemporaryFolder();
         RunResult run = Runs.Execute(Runs.Config("schedule.steps=3", "checkpoints.every=0"), folder["run"]);
-        File.Delete(Path.Combine(run.Checkpoint, "optimizer.safetensors"));
+        File.Delete(Path.Combine(run.Checkpoint!, "optimizer.safetensors"));
         CheckpointException refused = Assert.Throws<CheckpointException>(() => Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"], resume: true));
         Assert.Contains("optimizer.safetensors", refused.Message);
         TrainingException there = Assert.Throws<TrainingException>(() => Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"]));
         Assert.Contains("--resume", there.Message);
-        Assert.True(Directory.Exists(run.Checkpoint));
+        Assert.True(Directory.Exists(run.Checkpoint!));
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class CheckpointTests
         RunResult again = Runs.Execute(Runs.Config("schedule.steps=3"), folder["run"], resume: true, events: events);
         Assert.True(again.WasFinished);
         Assert.Equal(TrainStatus.Finished, again.Status);
-        Assert.Equal(first.Checkpoint, again.Checkpoint);
+        Assert.Equal(first.Checkpoint!, again.Checkpoint!);
         Assert.Contains("finished", Assert.Single(Assert.Single(events.Of<RunStarted>()).Notes));
         Assert.Equal(metrics, File.ReadAllText(folder["run/metrics.jsonl"]));
         Assert.Equal(summary, File.ReadAllText(folder["run/summary.json"]));
@@ -122,6 +122,6 @@ public sealed class CheckpointTests
         RunResult whole = Runs.Execute(Runs.Config(), folder["whole"]);
         Runs.Execute(Runs.Config(), folder["run"], maxSteps: 5);
         RunResult rest = Runs.Execute(Runs.Config("name=other", "log.every=3", "checkpoints.every=5", "checkpoints.keep=1", "samples.every=2", "recompute=true", "data.workers=2", "data.prefetch=2"), folder["run"], resume: true);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(rest.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(rest.Checkpoint!));
     }
 }

@@ -18,6 +18,17 @@ public sealed class ConfigurationTests
     [InlineData("data.world.maximumShapes=7", "data.world: scenes have from 1 to 6 shapes")]
     [InlineData("data.length=512", "data.length must be at most the model's decoder.maxPositions (256), not 512")]
     [InlineData("model.decoder.vocabulary=100", "model.decoder.vocabulary must be at least the tokenizer's")]
+    [InlineData("encoderPretraining={steps: -1}", "encoderPretraining.steps must be 0 (none) or more, not -1")]
+    [InlineData("encoderPretraining={steps: 50}", "encoderPretraining.warmupSteps must be less than encoderPretraining.steps (50), not 50")]
+    [InlineData("encoderPretraining={images: 1}", "encoderPretraining.images must be 2 or more, not 1")]
+    [InlineData("encoderPretraining={learningRate: 0}", "encoderPretraining.learningRate must be positive, not 0")]
+    [InlineData("encoderPretraining={floor: 2}", "encoderPretraining.floor must lie in [0, 1], not 2")]
+    [InlineData("encoderPretraining={weightDecay: -1}", "encoderPretraining.weightDecay must be 0 or more, not -1")]
+    [InlineData("encoderPretraining={maxGradientNorm: -1}", "encoderPretraining.maxGradientNorm must be 0 (no clipping) or more, not -1")]
+    [InlineData("encoderPretraining={width: 0}", "encoderPretraining.width must be 1 or more, not 0")]
+    [InlineData("encoderPretraining={source: text}", "encoderPretraining.source must be captions or interleaved, whose documents have images, not text")]
+    [InlineData("data.images={mean: [0.5, 0.5]}", "data.images.mean must have three values in [0, 1], not [0.5, 0.5]")]
+    [InlineData("data.images={deviation: [0.5, 0, 0.5]}", "data.images.deviation must have three positive values, not [0.5, 0, 0.5]")]
     [InlineData("guard.window=1", "guard.window must be 2 or more, not 1")]
     [InlineData("checkpoints.keep=0", "checkpoints.keep must be 1 or more, not 0")]
     [InlineData("evaluation.final=[{task: shapes-qq}]", "evaluation.final[0].task: there is no task 'shapes-qq'; the nearest is 'shapes-qa'")]
@@ -43,6 +54,7 @@ public sealed class ConfigurationTests
         Assert.Equal((0.95, 0.1, 1.0), (config.Optimizer.Beta2, config.Optimizer.WeightDecay, config.Optimizer.MaxGradientNorm));
         Assert.Equal((6.0, 128, 10), (config.Guard.ZScore, config.Guard.Window, config.Guard.MaximumSkips));
         Assert.Equal(0.1, config.Schedule.Floor);
+        Assert.Equal(new EncoderPretrainingConfig { Steps = 0, Images = 128, LearningRate = 2e-3, WarmupSteps = 50, Floor = 0.02, WeightDecay = 0.1, MaxGradientNorm = 1, Width = 64, Source = "captions" }, config.EncoderPretraining);
         Assert.Equal(0.45, config.Data.Weights["captions"]);
         Assert.Equal(new Data.SyntheticWorldOptions { Seed = 5 }, config.Data.World);
     }

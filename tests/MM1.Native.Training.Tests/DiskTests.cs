@@ -29,7 +29,7 @@ public sealed class DiskTests
         Assert.Equal(["step-000004"], Directory.GetFileSystemEntries(folder["run/checkpoints"]).Select(Path.GetFileName));
         CheckpointStore.Verify(folder["run/checkpoints/step-000004"]);
         RunResult rest = Runs.Execute(Runs.Config(sets), folder["run"], resume: true), whole = Runs.Execute(Runs.Config(sets), folder["whole"]);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(rest.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(rest.Checkpoint!));
     }
 
     [Fact]

@@ -45,7 +45,7 @@ public sealed class KillTests
         Assert.True(inTraining > 0 && newest > 0, "no kill met a run in training");
         int end = (int)newest + 3;
         RunResult last = Runs.Execute(Runs.Config(Sets), killed, resume: true, maxSteps: end), whole = Runs.Execute(Runs.Config(Sets), folder["whole"], maxSteps: end);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(last.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(last.Checkpoint!));
         Assert.Equal(Runs.Metrics(folder["whole"]), Runs.Metrics(killed));
         Assert.Empty(Directory.GetDirectories(Path.Combine(killed, "checkpoints"), ".*"));
         Assert.InRange(Directory.GetDirectories(Path.Combine(killed, "checkpoints")).Length, 1, 2);

@@ -23,7 +23,7 @@ public sealed class ResumeTests
         Assert.Equal(TrainStatus.Stopped, Runs.Execute(config, folder["parts"], resume: true, maxSteps: 7).Status);
         RunResult parts = Runs.Execute(config, folder["parts"], resume: true);
         Assert.Equal(TrainStatus.Finished, parts.Status);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(parts.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(parts.Checkpoint!));
         Assert.Equal(Runs.Metrics(folder["whole"]), Runs.Metrics(folder["parts"]));
         Assert.Equal(12, Runs.Metrics(folder["parts"]).Length);
     }

@@ -28,7 +28,7 @@ public sealed class TrainerTests
             Assert.Equal(expected[i].GradientNorm, actual[i].GradientNorm, 1e-4 * expected[i].GradientNorm);
             Assert.Equal(expected[i].Sources.Select(source => (source.Source, source.Targets)), actual[i].Sources.Select(source => (source.Source, source.Targets)));
         }
-        using SafeTensorsFile left = SafeTensorsFile.Open(Path.Combine(batch.Checkpoint, "model.safetensors")), right = SafeTensorsFile.Open(Path.Combine(accumulated.Checkpoint, "model.safetensors"));
+        using SafeTensorsFile left = SafeTensorsFile.Open(Path.Combine(batch.Checkpoint!, "model.safetensors")), right = SafeTensorsFile.Open(Path.Combine(accumulated.Checkpoint!, "model.safetensors"));
         foreach (SafeTensorsEntry entry in left.Entries)
         {
             float[] a = left.Read<float>(entry), b = right.Read<float>(right.Find(entry.Name)!);
@@ -63,7 +63,7 @@ public sealed class TrainerTests
         RunResult plain = Runs.Execute(Runs.Config(), folder["plain"]);
         RunResult evaluated = Runs.Execute(Runs.Config("evaluation.every=2", "evaluation.limit=4", "evaluation.tasks=[{task: shapes-qa}, {task: shapes-caption, split: unseenCombination}]", "samples.every=3"),
             folder["evaluated"], events: events);
-        Assert.Equal(Runs.Bits(plain.Checkpoint), Runs.Bits(evaluated.Checkpoint));
+        Assert.Equal(Runs.Bits(plain.Checkpoint!), Runs.Bits(evaluated.Checkpoint!));
         Assert.Equal(Runs.Metrics(folder["plain"]), Runs.Metrics(folder["evaluated"]));
         Assert.Equal([2L, 2, 4, 4, 6, 6, 8, 8, 10, 10], events.Of<EvaluationCompleted>().Select(evaluation => evaluation.Step));
         Assert.Equal([3L, 6, 9, 12], events.Of<SamplesDrawn>().Select(samples => samples.Step));
@@ -98,11 +98,11 @@ public sealed class TrainerTests
         var events = new EventList { Also = happened => { if (happened is StepCompleted { Step: 5 }) cancellation.Cancel(); } };
         RunResult stopped = Runs.Execute(Runs.Config(), folder["run"], events: events, cancellationToken: cancellation.Token);
         Assert.Equal(TrainStatus.Stopped, stopped.Status);
-        Assert.EndsWith("step-000005", stopped.Checkpoint);
+        Assert.EndsWith("step-000005", stopped.Checkpoint!);
         Assert.Equal(5, Assert.Single(events.Of<RunStopped>()).Step);
         Assert.False(File.Exists(folder["run/summary.json"]));
         RunResult rest = Runs.Execute(Runs.Config(), folder["run"], resume: true), whole = Runs.Execute(Runs.Config(), folder["whole"]);
-        Assert.Equal(Runs.Bits(whole.Checkpoint), Runs.Bits(rest.Checkpoint));
+        Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(rest.Checkpoint!));
     }
 
     [Fact]
@@ -111,10 +111,10 @@ public sealed class TrainerTests
         using var folder = new TemporaryFolder();
         RunResult start = Runs.Execute(Runs.Config("lrScale.\"*\"=0"), folder["start"], maxSteps: 1);
         RunResult run = Runs.Execute(Runs.Config("freeze=[\"encoder.*\"]", "lrScale.\"decoder.*\"=0", "optimizer.weightDecay=0"), folder["run"]);
-        using SafeTensorsFile before = SafeTensorsFile.Open(Path.Combine(start.Checkpoint, "model.safetensors")), after = SafeTensorsFile.Open(Path.Combine(run.Checkpoint, "model.safetensors"));
+        using SafeTensorsFile before = SafeTensorsFile.Open(Path.Combine(start.Checkpoint!, "model.safetensors")), after = SafeTensorsFile.Open(Path.Combine(run.Checkpoint!, "model.safetensors"));
         foreach (SafeTensorsEntry entry in after.Entries)
             Assert.Equal(!entry.Name.StartsWith("connector.", StringComparison.Ordinal), before.Read<float>(before.Find(entry.Name)!).AsSpan().SequenceEqual(after.Read<float>(entry)));
-        using SafeTensorsFile state = SafeTensorsFile.Open(Path.Combine(run.Checkpoint, "optimizer.safetensors"));
+        using SafeTensorsFile state = SafeTensorsFile.Open(Path.Combine(run.Checkpoint!, "optimizer.safetensors"));
         Assert.DoesNotContain(state.Entries, entry => entry.Name.StartsWith("encoder.", StringComparison.Ordinal));
     }
 
@@ -124,14 +124,14 @@ public sealed class TrainerTests
         using var folder = new TemporaryFolder();
         RunResult first = Runs.Execute(Runs.Config("schedule.steps=3"), folder["first"]);
         using (Device device = Runs.Open())
-        using (ModelBundle bundle = ModelBundle.Load(first.Checkpoint, device))
+        using (ModelBundle bundle = ModelBundle.Load(first.Checkpoint!, device))
         {
             ModelFiles.Save(bundle.Model.Encoder, folder["encoder.safetensors"]);
             ModelFiles.Save(bundle.Model.Decoder, folder["llm.safetensors"]);
         }
         string[] sets = ["seed=9", "freeze=[\"encoder.*\", \"decoder.*\"]", $"init.encoder={folder["encoder.safetensors"]}", $"init.llm={folder["llm.safetensors"]}"];
         RunResult second = Runs.Execute(Runs.Config(sets), folder["second"], maxSteps: 2);
-        using SafeTensorsFile before = SafeTensorsFile.Open(Path.Combine(first.Checkpoint, "model.safetensors")), after = SafeTensorsFile.Open(Path.Combine(second.Checkpoint, "model.safetensors"));
+        using SafeTensorsFile before = SafeTensorsFile.Open(Path.Combine(first.Checkpoint!, "model.safetensors")), after = SafeTensorsFile.Open(Path.Combine(second.Checkpoint!, "model.safetensors"));
         foreach (SafeTensorsEntry entry in after.Entries)
             Assert.Equal(!entry.Name.StartsWith("connector.", StringComparison.Ordinal), before.Read<float>(before.Find(entry.Name)!).AsSpan().SequenceEqual(after.Read<float>(entry)));
         TrainingException swapped = Assert.Throws<TrainingException>(() => Runs.Execute(Runs.Config($"init.encoder={folder["llm.safetensors"]}"), folder["third"]));
@@ -145,7 +145,7 @@ public sealed class TrainerTests
     {
         using var folder = new TemporaryFolder();
         RunResult traced = Runs.Execute(Runs.Config("trace.step=3"), folder["run"]), plain = Runs.Execute(Runs.Config(), folder["plain"]);
-        Assert.Equal(Runs.Bits(plain.Checkpoint), Runs.Bits(traced.Checkpoint));
+        Assert.Equal(Runs.Bits(plain.Checkpoint!), Runs.Bits(traced.Checkpoint!));
         JsonObject[] events = [.. JsonNode.Parse(File.ReadAllText(folder["run/trace.json"]))!["traceEvents"]!.AsArray().Select(node => node!.AsObject())];
         JsonObject[] spans = [.. events.Where(node => (string)node["ph"]! == "X")];
         Assert.Equal(["forward", "backward", "optimizer"], spans.Where(span => (int)span["tid"]! == 1).Select(span => (string)span["name"]!));

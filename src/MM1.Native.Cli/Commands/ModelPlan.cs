@@ -36,10 +36,11 @@ internal sealed record ModelPlan(string Name, Mm1Config Config, TrainingShape Sh
         VisionConfig vision = Config.Vision;
         ConnectorConfig connector = Config.Connector;
         DecoderConfig decoder = Config.Decoder;
-        yield return ("encoder", $"{vision.Layers} blocks of width {vision.Width}, {vision.ImageSize} px in patches of {vision.PatchSize}: {vision.Grid} x {vision.Grid}");
+        yield return ("encoder", $"{vision.Layers} blocks of width {vision.Width}, {vision.ImageSize} px in patches of {vision.PatchSize}: {vision.Grid} x {vision.Grid}{(vision.StemConvolutions > 0 ? $", {vision.StemConvolutions} convolutions before them" : "")}");
         yield return ("connector", $"{Words(connector.Kind)}, {Cost.ImageTokens} tokens an image");
         string heads = decoder.ResolvedKeyValueHeads == decoder.Heads ? $"{decoder.Heads} heads" : $"{decoder.Heads} heads ({decoder.ResolvedKeyValueHeads} for keys and values)";
         yield return ("decoder", $"{decoder.Layers} blocks of width {decoder.Width}, {heads}, hidden {decoder.Hidden}, vocabulary {decoder.Vocabulary}, {decoder.MaxPositions} positions");
+        yield return ("initial", FormattableString.Invariant($"token embeddings of deviation {decoder.EmbeddingDeviation}, residual gain {decoder.ResidualGain}"));
     }
 
     /// <summary>Three lines: what a training run prints first.</summary>

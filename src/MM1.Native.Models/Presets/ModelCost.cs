@@ -6,7 +6,8 @@ namespace MM1.Native.Models;
 /// <list type="bullet">
 /// <item>Decoder block, a token: 2 * weights of its linear layers + 4 * heads * headSize * keys, where a causal document of L tokens shows
 /// (L + 1) / 2 keys on average. Head: 2 * width * vocabulary.</item>
-/// <item>Encoder, an image of P patches and c class tokens: patches 2 * P * patch^2 * 3 * width, or the stem's convolutions; each block 2 * (P + c) * weights +
+/// <item>Encoder, an image of P patches and c class tokens: patches 2 * P * patch^2 * 3 * width, or a stem's convolutions, 18 * in * out a pixel, and
+/// 2 * P * width^2; each block 2 * (P + c) * weights +
 /// 4 * (P + c)^2 * width.</item>
 /// <item>Connector: the same rules on its layers; a depthwise 3x3 convolution is 18 a pixel and channel.</item>
 /// </list>
@@ -69,21 +70,21 @@ public sealed record ModelCost(double LinearPerToken, double AttentionPerKey, do
         double width = vision.Width, patches = (double)vision.Grid * vision.Grid, tokens = patches + (vision.ClassToken ? 1 : 0);
         double weights = 4 * width * width + 2 * width * vision.ResolvedHidden;
         int layers = vision.FeatureLayers == 0 ? vision.Layers : vision.FeatureLayers;
-        double stem = vision.StemConvolutions == 0 ? 2 * patches * vision.PatchSize * vision.PatchSize * 3 * width : OfStem(vision);
-        return stem + layers * (2 * tokens * weights + 4 * tokens * tokens * width);
+        return OfPatches(vision, patches, width) + layers * (2 * tokens * weights + 4 * tokens * tokens * width);
     }
 
-    /// <summary>3x3 convolutions of stride 2 whose channels double up to the width, and a linear layer.</summary>
-    private static double OfStem(VisionConfig vision)
+    private static double OfPatches(VisionConfig vision, double patches, double width)
     {
-        double total = 2.0 * vision.Grid * vision.Grid * vision.Width * vision.Width, input = 3;
-        for (int i = 1; i <= vision.StemConvolutions; i++)
+        if (vision.StemConvolutions == 0) return 2 * patches * vision.PatchSize * vision.PatchSize * 3 * width;
+        double cost = 2 * patches * width * width, pixels = patches, outputs = vision.Width;
+        // From the last, whose pixels are the patches, to the first.
+        for (int i = vision.StemConvolutions - 1; i >= 0; i--, pixels *= 4)
         {
-            double side = (double)vision.Grid * (1 << (vision.StemConvolutions - i)), channels = vision.Width >> (vision.StemConvolutions - i);
-            total += 2 * side * side * 9 * input * channels;
-            input = channels;
+            double inputs = i == 0 ? 3 : vision.Width >> (vision.StemConvolutions - i);
+            cost += 18 * pixels * inputs * outputs;
+            outputs = inputs;
         }
-        return total;
+        return cost;
     }
 
     private static double OfConnector(ConnectorConfig connector, double channels, double patches, double tokens, double width) => connector.Kind switch

@@ -42,6 +42,7 @@ public sealed class LookTests
         File.WriteAllText(folder["smallest.yaml"], TinyRun.Yaml);
         JsonNode json = JsonNode.Parse(Mm1.Call("plan", folder["smallest.yaml"], "--json", "--set", "accumulation=3", "--set", "recompute=true").Output)!;
         Assert.Equal(3 * 320, json["tokens_per_step"]!.GetValue<long>());
+        Assert.Contains("token embeddings of deviation 0.3, residual gain 0.5", Mm1.Call("plan", folder["smallest.yaml"], "--set", "model.decoder.embeddingDeviation=0.3", "--set", "model.decoder.residualGain=0.5").Output, StringComparison.Ordinal);
         Assert.Equal(0.003, json["learning_rate"]!.GetValue<double>());
         Assert.True(json["micro_batch"]!["recompute"]!.GetValue<bool>());
     }
@@ -68,6 +69,7 @@ public sealed class LookTests
         Assert.True(first.ExitCode == 0, first.Error);
         Assert.Contains("\"encoder.*\": 0.1", first.Output, StringComparison.Ordinal);
         Assert.Contains("beta2: 0.95", first.Output, StringComparison.Ordinal);
+        foreach (string key in new[] { "encoderPretraining:", "embeddingDeviation: 0.02", "residualGain: 1", "stemConvolutions: 0", "deviation:" }) Assert.Contains(key, first.Output, StringComparison.Ordinal);
         File.WriteAllText(folder["printed.yaml"], first.Output);
         Mm1Run second = Mm1.Call("config", "print", folder["printed.yaml"]);
         Assert.True(second.ExitCode == 0, second.Error);

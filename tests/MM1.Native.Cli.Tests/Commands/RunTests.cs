@@ -66,12 +66,14 @@ public sealed class RunTests(TinyRun run)
     public void OverwriteDeletesTheRunAndNothingElse()
     {
         string folder = run.At("other");
-        Assert.Equal(0, Mm1.Call("train", run.ConfigFile, "--out", folder, "--max-steps", "1").ExitCode);
+        Assert.Equal(0, Mm1.Call("train", run.ConfigFile, "--out", folder, "--max-steps", "1", "--set", "encoderPretraining={steps: 2, images: 4, warmupSteps: 0}").ExitCode);
+        Assert.True(Directory.Exists(Path.Combine(folder, "pretraining")));
         File.WriteAllText(Path.Combine(folder, "notes.txt"), "mine");
         Mm1Run again = Mm1.Call("train", run.ConfigFile, "--out", folder, "--max-steps", "2", "--overwrite");
         Assert.True(again.ExitCode == 0, again.Error);
         Assert.Equal(2, MetricsFile.Read(Path.Combine(folder, "metrics.jsonl")).Loss.Steps.Count);
         Assert.Equal(["step-000002"], Directory.GetDirectories(Path.Combine(folder, "checkpoints")).Select(static path => Path.GetFileName(path)));
+        Assert.False(Directory.Exists(Path.Combine(folder, "pretraining")));
         Assert.Equal("mine", File.ReadAllText(Path.Combine(folder, "notes.txt")));
     }
 

@@ -14,6 +14,8 @@ public sealed class ConsoleSinkTests
         using (var sink = new ConsoleSink(new Terminal(output, output, interactive: false, width: 200), new FakeClock(), peakGigaflops: 200))
         {
             sink.Handle(Started(1000));
+            sink.Handle(Pretraining(8, logged: false));
+            sink.Handle(Pretraining(9, logged: true));
             sink.Handle(Step(7, logged: false));
             sink.Handle(Step(10, logged: true));
             sink.Handle(new StepSkipped(11, SkipCause.LossSpike, "loss 9.0 is 8.1 deviations above the mean", 1, 1));
@@ -25,6 +27,7 @@ public sealed class ConsoleSinkTests
         }
         Assert.Equal("""
             There is no checkpoint: starting fresh.
+            pre-training   9/450  loss 2.5000  lr 2.00e-3  norm 1.2500  750 images/s  ETA 1:15
             step   10/1000  loss 2.3457 (captions 2.1000, text 3.0000)  lr 1.20e-3  norm 0.8500  12.3k tokens/s  310 images/s  95.0 GFLOP/s (47.5% of peak)  512 MiB  data wait 0.3%  ETA 2:05
             step 11 skipped: loss 9.0 is 8.1 deviations above the mean (1 so far)
             step   11/1000  loss 2.3457 (captions 2.1000, text 3.0000)  lr 1.20e-3  norm -  SKIPPED  12.3k tokens/s  310 images/s  95.0 GFLOP/s (47.5% of peak)  512 MiB  data wait 0.3%  ETA 2:05
@@ -57,6 +60,14 @@ public sealed class ConsoleSinkTests
         Assert.Equal("╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   1/100  loss 2.3457  12.3k tokens/s  ETA 2:05", lives[0]);
         Assert.Equal("━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   7/100  loss 2.3457  12.3k tokens/s  ETA 2:05", lives[2]);
         Assert.StartsWith("step  10/100  loss 2.3457", lives[3], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void PretrainingHasALiveLineToo()
+    {
+        using var output = new StringWriter();
+        using (var sink = new ConsoleSink(new Terminal(output, output, interactive: true, width: 100), new FakeClock())) sink.Handle(Pretraining(225, logged: false));
+        Assert.Equal("━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌ pre-training 225/450  loss 2.5000  750 images/s  ETA 1:15", output.ToString().Split("\r\e[2K", StringSplitOptions.RemoveEmptyEntries)[0]);
     }
 
     [Fact]
@@ -100,6 +111,20 @@ public sealed class ConsoleSinkTests
         TrainingConfig config = StrictYaml.Bind(StrictYaml.Parse(TinyRun.Yaml, "smallest.yaml"), TrainingJson.Default.TrainingConfig, "smallest.yaml");
         return new RunStarted(0, config, "runs/x", "cpu", 100, 100, 1e-3, stop, ["There is no checkpoint: starting fresh."]);
     }
+
+    private static PretrainingStepCompleted Pretraining(int step, bool logged) => new(step)
+    {
+        IsLogged = logged,
+        Steps = 450,
+        Loss = 2.5,
+        LearningRate = 2e-3,
+        GradientNorm = 1.25,
+        Scale = 14.3,
+        Images = 128,
+        ImagesPerSecond = 750,
+        Time = TimeSpan.FromSeconds(2),
+        Remaining = TimeSpan.FromSeconds(75),
+    };
 
     private static StepCompleted Step(long step, bool logged, bool skipped = false, double norm = 0.85) => new(step)
     {

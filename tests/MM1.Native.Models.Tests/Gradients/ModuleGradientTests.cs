@@ -30,6 +30,20 @@ public sealed class ModuleGradientTests
         DirectionalGradients.Check(device, model, () => model.Forward(Tensor.From(image, [1, 12, 12, 3])), weights => VisionReference<double>.Forward(weights, config, Samples.As<double>(image), 2));
     }
 
+    /// <summary>Convolutions in place of the patch convolution: an odd number of them, with both activations, and a bias on the last.</summary>
+    [Theory, MemberData(nameof(VisionCases))]
+    public void ConvolutionStem(string deviceName, bool quick)
+    {
+        VisionConfig config = VisionConfig.Clip(16, 8, 1, 16, 2, quick ? Activation.QuickGelu : Activation.Gelu) with { StemConvolutions = 3, PatchBias = quick };
+        using Device device = TestDevices.Open(deviceName);
+        using var model = new VisionTransformer(config);
+        model.Build(device, 5);
+        RandomWeights.Fill(model);
+        Assert.Equal([4L, 3, 3, 3], model.Parameters()["stem.convolutions.0.weight"].Shape.ToArray());
+        float[] image = Samples.Normal(1, 16 * 16 * 3);
+        DirectionalGradients.Check(device, model, () => model.Forward(Tensor.From(image, [1, 16, 16, 3])), weights => VisionReference<double>.Forward(weights, config, Samples.As<double>(image), 1));
+    }
+
     public static TheoryData<string> Devices() => [.. TestDevices.Names];
 
     [Theory, MemberData(nameof(Devices))]

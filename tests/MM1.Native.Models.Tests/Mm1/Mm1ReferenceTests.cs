@@ -63,6 +63,12 @@ public sealed class Mm1ReferenceTests
                Connector = new ConnectorConfig { Kind = kind, Tokens = 4, Hidden = 18, Depth = 1, Heads = 3 },
                Decoder = Odd with { Layers = 1, KeyValueHeads = kind == ConnectorKind.Mlp ? 1 : 3 },
            },
+        new Mm1Config
+        {
+            Vision = VisionConfig.Clip(16, 4, 1, 24, 3, Activation.Gelu) with { StemConvolutions = 2 },
+            Connector = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 4, Hidden = 18, Depth = 1 },
+            Decoder = Odd with { Layers = 1 },
+        },
     ];
 
     public static TheoryData<string, int> ModelCases() => Cross(Models.Length);

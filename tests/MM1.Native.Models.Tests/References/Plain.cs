@@ -115,6 +115,25 @@ internal static class Plain<T> where T : IFloatingPointIeee754<T>
         return y;
     }
 
+    /// <summary>3x3 of stride 2, padding 1; x [height, width, in], weight [out, 3, 3, in].</summary>
+    public static T[] Convolution3x3Stride2(T[] x, T[] weight, int height, int width, int inputs)
+    {
+        int outputs = weight.Length / (9 * inputs), rows = (height + 1) / 2, columns = (width + 1) / 2;
+        var y = new T[rows * columns * outputs];
+        for (int at = 0; at < y.Length; at++)
+        {
+            (int place, int o) = Math.DivRem(at, outputs);
+            (int r, int c) = Math.DivRem(place, columns);
+            for (int tap = 0; tap < 9; tap++)
+            {
+                int i = 2 * r + tap / 3 - 1, j = 2 * c + tap % 3 - 1;
+                if (i < 0 || i >= height || j < 0 || j >= width) continue;
+                for (int k = 0; k < inputs; k++) y[at] += x[(i * width + j) * inputs + k] * weight[(o * 9 + tap) * inputs + k];
+            }
+        }
+        return y;
+    }
+
     public static T[] Add(T[] a, T[] b) => [.. a.Select((value, i) => value + b[i % b.Length])];
 
     public static T[] Map(T[] x, Func<T, T> function) => [.. x.Select(function)];

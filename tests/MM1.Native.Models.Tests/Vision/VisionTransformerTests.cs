@@ -113,6 +113,16 @@ public sealed class VisionTransformerTests
         foreach (Parameter parameter in keeps.Parameters()) Agreement.CheckBitwise(parameter.Name, recomputes.Parameters()[parameter.Name].Gradient.ToArray(), parameter.Gradient.ToArray());
     }
 
+    [Theory]
+    [InlineData(2, 8, 32, "2 convolutions of stride 2 make patches of 4, not 8.")]
+    [InlineData(4, 8, 32, "4 convolutions of stride 2 make patches of 16, not 8.")]
+    [InlineData(4, 16, 4, "A width of 4 is too small for 4 convolutions whose channels double.")]
+    public void AStemMustMakeThePatches(int convolutions, int patch, long width, string message)
+    {
+        ArgumentException error = Assert.Throws<ArgumentException>(() => new VisionTransformer(VisionConfig.Clip(2 * patch, patch, 1, width, 1) with { StemConvolutions = convolutions }));
+        Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
+    }
+
     private static VisionTransformer Build(Device device, VisionConfig config)
     {
         var model = new VisionTransformer(config);

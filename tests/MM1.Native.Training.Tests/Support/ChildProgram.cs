@@ -67,11 +67,12 @@ internal static class ChildProgram
         Environment.Exit(exitCode);
     }
 
-    /// <summary>Prints the loss of each step, its bits as a hexadecimal number.</summary>
+    /// <summary>Prints the loss of each step, of pre-training too, its bits as a hexadecimal number.</summary>
     private sealed class StepPrinter : ITrainSink
     {
         public void Handle(TrainEvent trainEvent)
         {
+            if (trainEvent is PretrainingStepCompleted done) Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"pre-training {done.PretrainingStep} {BitConverter.DoubleToUInt64Bits(done.Loss):X16}"));
             if (trainEvent is StepCompleted step) Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{step.Step} {BitConverter.DoubleToUInt64Bits(step.Loss):X16}"));
         }
 
