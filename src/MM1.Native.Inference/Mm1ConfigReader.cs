@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using MM1.Native.Autograd;
 using MM1.Native.Models;
 
 namespace MM1.Native.Inference;

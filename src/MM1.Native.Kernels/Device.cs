@@ -48,6 +48,9 @@ public abstract class Device : IDisposable
     /// <summary>The device's own kernels.</summary>
     protected abstract IKernels Implementation { get; }
 
+    /// <summary>Whether the device was disposed: it gives no memory any more.</summary>
+    protected bool IsDisposed { get; private set; }
+
     /// <summary>Compute threads (CPU) or 1.</summary>
     public virtual int Threads => 1;
 
@@ -73,6 +76,7 @@ public abstract class Device : IDisposable
 
     /// <summary>New device memory with undefined content, 256-byte aligned at least.</summary>
     /// <exception cref="OutOfMemoryException">The device cannot give so much.</exception>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
     public abstract DeviceMemory Allocate(long bytes);
 
     /// <summary>Copies host bytes to a device address. Ordered after the work already launched.</summary>
@@ -133,6 +137,7 @@ public abstract class Device : IDisposable
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing) return;
+        IsDisposed = true;
         Disposing?.Invoke();
         Disposing = null;
         _workspace?.Dispose();

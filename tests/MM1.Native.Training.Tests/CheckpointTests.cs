@@ -4,41 +4,46 @@ namespace MM1.Native.Training.Tests;
 
 public sealed class CheckpointTests
 {
-    public static TheoryData<string, string> Damages()
-    {
-        var data = new TheoryData<string, string>();
-        foreach (string file in (string[])["model.safetensors", "optimizer.safetensors", "trainer.json", "model.json", "tokenizer.json", "complete.json"])
-            foreach (string damage in (string[])["truncated", "flipped", "missing"]) data.Add(file, damage);
-        return data;
-    }
-
-    /// <summary>Whatever is done to whatever file: the checkpoint is refused by the name of the file, and the run goes on from the one before, with the bits that it would have had.</summary>
-    [Theory, MemberData(nameof(Damages))]
-    public void ADamagedCheckpointIsPassedOver(string file, string damage)
+    /// <summary>
+    /// Whatever is done to whatever file: the checkpoint is refused by the name of the file, and the run goes on from the one before, with the bits that it would have had, which the next damage
+    /// meets.
+    /// </summary>
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("optimizer.safetensors")]
+    [InlineData("trainer.json")]
+    [InlineData("model.json")]
+    [InlineData("tokenizer.json")]
+    [InlineData("complete.json")]
+    public void ADamagedCheckpointIsPassedOver(string file)
     {
         using var folder = new TemporaryFolder();
-        string[] sets = ["schedule.steps=6", "checkpoints.every=2"];
-        RunResult whole = Runs.Execute(Runs.Config(sets), folder["run"]);
+        TrainingConfig config = Runs.Config("schedule.steps=6", "checkpoints.every=2");
+        RunResult whole = Runs.Execute(config, folder["run"]);
         Dictionary<string, string> bits = Runs.Bits(whole.Checkpoint!);
         string path = Path.Combine(whole.Checkpoint!, file);
-        byte[] bytes = File.ReadAllBytes(path);
-        if (damage == "missing") File.Delete(path);
-        else if (damage == "truncated") File.WriteAllBytes(path, bytes[..(bytes.Length / 2)]);
-        else
+        foreach (string damage in (string[])["truncated", "flipped", "missing"])
         {
-            bytes[bytes.Length / 2] ^= 0x10;
-            File.WriteAllBytes(path, bytes);
+            Damage(path, damage);
+            CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint!));
+            Assert.Contains(path, refused.Message);
+            Assert.Contains("Use an earlier checkpoint", refused.Message);
+            var events = new EventList();
+            RunResult again = Runs.Execute(config, folder["run"], resume: true, events: events);
+            RunStarted started = Assert.Single(events.Of<RunStarted>());
+            Assert.Equal(4, started.Step);
+            Assert.Contains(started.Notes, note => note.Contains(path, StringComparison.Ordinal));
+            Assert.Contains(started.Notes, note => note.Contains("Continuing from step 4", StringComparison.Ordinal));
+            Assert.Equal(bits, Runs.Bits(again.Checkpoint!));
         }
-        CheckpointException refused = Assert.Throws<CheckpointException>(() => CheckpointStore.Verify(whole.Checkpoint!));
-        Assert.Contains(path, refused.Message);
-        Assert.Contains("Use an earlier checkpoint", refused.Message);
-        var events = new EventList();
-        RunResult again = Runs.Execute(Runs.Config(sets), folder["run"], resume: true, events: events);
-        RunStarted started = Assert.Single(events.Of<RunStarted>());
-        Assert.Equal(4, started.Step);
-        Assert.Contains(started.Notes, note => note.Contains(path, StringComparison.Ordinal));
-        Assert.Contains(started.Notes, note => note.Contains("Continuing from step 4", StringComparison.Ordinal));
-        Assert.Equal(bits, Runs.Bits(again.Checkpoint!));
+    }
+
+    private static void Damage(string path, string damage)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes[bytes.Length / 2] ^= 0x10;
+        if (damage == "missing") File.Delete(path);
+        else File.WriteAllBytes(path, damage == "truncated" ? bytes[..(bytes.Length / 2)] : bytes);
     }
 
     [Fact]

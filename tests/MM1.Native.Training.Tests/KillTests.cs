@@ -27,7 +27,8 @@ public sealed class KillTests
             // Half of the kills wait for the first step: a machine that is busy would otherwise see none in training.
             bool trains = i % 2 == 0 && child.StandardOutput.ReadLine() is not null;
             if (trains) inTraining++;
-            Thread.Sleep(random.Next(trains ? 500 : 900));
+            // A step takes milliseconds and every second one is saved: a tenth of a second in training meets all of it; the others meet the start.
+            Thread.Sleep(random.Next(trains ? 200 : 700));
             Assert.False(child.HasExited, $"the child ended by itself: {(child.HasExited ? child.StandardError.ReadToEnd() : "")}");
             child.Kill();
             child.WaitForExit();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Xunit;
 
 namespace MM1.Native.Training.Tests;
@@ -25,6 +26,21 @@ public sealed class ResumeTests
         Assert.Equal(Runs.Bits(whole.Checkpoint!), Runs.Bits(parts.Checkpoint!));
         Assert.Equal(Runs.Metrics(folder["whole"]), Runs.Metrics(folder["parts"]));
         Assert.Equal(12, Runs.Metrics(folder["parts"]).Length);
+    }
+
+    /// <summary>Steps that are not logged leave the points of their curves: what is drawn after a resume is what was drawn before.</summary>
+    [Fact]
+    public void MetricsHaveEveryStep()
+    {
+        using var folder = new TemporaryFolder();
+        TrainingConfig config = Runs.Config("log.every=5");
+        Runs.Execute(config, folder["run"], maxSteps: 7);
+        Runs.Execute(config, folder["run"], resume: true);
+        JsonObject[] lines = [.. File.ReadLines(folder["run/metrics.jsonl"]).Select(static line => JsonNode.Parse(line)!.AsObject())];
+        JsonObject[] points = [.. lines.Where(static line => (string)line["event"]! is "step" or "loss")];
+        Assert.Equal(Enumerable.Range(1, 12), points.Select(static line => (int)line["step"]!));
+        Assert.Equal([1, 5, 10, 12], points.Where(static line => (string)line["event"]! == "step").Select(static line => (int)line["step"]!));
+        foreach (string key in new[] { "loss", "loss_by_source", "learning_rate", "gradient_norm" }) Assert.All(points, line => Assert.True(line.ContainsKey(key), key));
     }
 
     [Fact]

@@ -31,7 +31,8 @@ internal sealed unsafe class DeviceArenas : IDisposable
 
     public static DeviceArenas Of(Device device)
     {
-        if (_last is { } last && last._device == device) return last;
+        // Another thread may have disposed the device since: then the table has no entry, and a new one asks the device for memory, which throws.
+        if (_last is { _disposed: false } last && last._device == device) return last;
         return _last = Table.GetValue(device, static key => new DeviceArenas(key));
     }
 

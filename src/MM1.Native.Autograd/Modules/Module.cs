@@ -22,12 +22,13 @@ public abstract class Module : IDisposable
     /// <summary>Number of elements of all parameters; works before the model is built.</summary>
     public long ParameterCount() => Enumerate("").Sum(entry => entry.Parameter.Elements);
 
-    /// <summary>Names the parameters, allocates them and their gradients in two blocks and draws the initial values.</summary>
+    /// <summary>Names the parameters, allocates them and (where they are trained) their gradients, a block each, and draws the initial values.</summary>
     /// <param name="device">Where the parameters live.</param>
     /// <param name="seed">Key of all initial values.</param>
     /// <param name="shadow">Dtype of a compute copy that the optimizer keeps up to date (BFloat16 or Float16); None for none.</param>
+    /// <param name="trainable">False for a model that is only run: its parameters require no gradient and have no memory for one.</param>
     /// <exception cref="InvalidOperationException">Built already, or two parameters share a name.</exception>
-    public void Build(Device device, ulong seed, DType shadow = DType.None)
+    public void Build(Device device, ulong seed, DType shadow = DType.None, bool trainable = true)
     {
         ArgumentNullException.ThrowIfNull(device);
         if (shadow is not (DType.None or DType.BFloat16 or DType.Float16)) throw new ArgumentException($"A shadow is BFloat16 or Float16, not {shadow}.", nameof(shadow));
@@ -45,14 +46,14 @@ public abstract class Module : IDisposable
             bytes += BlockAllocator.Round(parameter.Elements * sizeof(float));
         }
         _values = device.Allocate(bytes);
-        _gradients = device.Allocate(bytes);
+        if (trainable) _gradients = device.Allocate(bytes);
         // Half of the master's offset keeps two-byte shadows as well aligned as their masters are.
         if (shadow != DType.None) _shadows = device.Allocate(bytes / 2);
         long offset = 0;
         foreach ((string name, Parameter parameter) in entries)
         {
             parameter.Name = name;
-            parameter.Attach(device, _values.Address + (nint)offset, _gradients.Address + (nint)offset,
+            parameter.Attach(device, _values.Address + (nint)offset, _gradients is null ? 0 : _gradients.Address + (nint)offset,
                 _shadows is null ? 0 : _shadows.Address + (nint)(offset / 2), shadow);
             parameter.Initializer.Apply(device, parameter.ValueState.Address, parameter.Shape, seed, name);
             parameter.WriteShadow();
@@ -80,7 +81,7 @@ public abstract class Module : IDisposable
         if (_values is null) return;
         foreach ((_, Parameter parameter) in Enumerate("")) parameter.Detach();
         _values.Dispose();
-        _gradients!.Dispose();
+        _gradients?.Dispose();
         _shadows?.Dispose();
         _values = _gradients = _shadows = null;
     }

@@ -29,11 +29,13 @@ public sealed class Parameter
     public Initializer Initializer { get; internal set; }
 
     /// <summary>Whether the parameter is trained; a frozen one gets no gradient and no update.</summary>
+    /// <exception cref="InvalidOperationException">Set, though the model was built to be run only.</exception>
     public bool RequiresGradient
     {
         get;
         set
         {
+            if (value && _value is not null && _gradient is null) throw WithoutGradient();
             field = value;
             if (_value is not null) _value.RequiresGradient = value;
         }
@@ -50,9 +52,11 @@ public sealed class Parameter
     public Tensor? Shadow => _shadow is { } shadow ? new Tensor(shadow) : null;
 
     /// <summary>The accumulated gradient; meaningful while <see cref="HasGradient"/>.</summary>
-    public Tensor Gradient => new(_gradient ?? throw NotBuilt());
+    public Tensor Gradient => new(GradientState);
 
     internal TensorState ValueState => _value ?? throw NotBuilt();
+
+    private TensorState GradientState => _gradient ?? throw (_value is null ? NotBuilt() : WithoutGradient());
 
     /// <summary>Parameters are used where tensors are.</summary>
     public static implicit operator Tensor(Parameter parameter)
@@ -84,9 +88,10 @@ public sealed class Parameter
 
     internal TensorState GradientForAccumulation(out float beta)
     {
+        TensorState gradient = GradientState;
         beta = HasGradient ? 1 : 0;
         HasGradient = true;
-        return _gradient ?? throw NotBuilt();
+        return gradient;
     }
 
     /// <summary>Rounds the master into the shadow, where there is one.</summary>
@@ -106,8 +111,9 @@ public sealed class Parameter
     {
         _value = Describe(device, value, DType.Float32);
         _value.Parameter = this;
+        _gradient = gradient == 0 ? null : Describe(device, gradient, DType.Float32);
+        RequiresGradient &= _gradient is not null;
         _value.RequiresGradient = RequiresGradient;
-        _gradient = Describe(device, gradient, DType.Float32);
         _shadow = shadow == 0 ? null : Describe(device, shadow, shadowDType);
     }
 
@@ -122,6 +128,9 @@ public sealed class Parameter
 
     private TensorState Describe(Device device, nint address, DType dtype) =>
         new() { Device = device, Shape = Shape, DType = dtype, Address = address, References = 1 };
+
+    private InvalidOperationException WithoutGradient() =>
+        new($"Parameter {Name} has no gradient: the model was built to be run only. Build(device, seed, trainable: true) makes one that can be trained.");
 
     private InvalidOperationException NotBuilt() =>
         new($"Parameter {(Name.Length == 0 ? Shape.ToString() : Name)} has no memory: the root module's Build(device, seed) has not run, or the model was disposed.");

@@ -35,7 +35,7 @@ public sealed class ParameterList : IReadOnlyList<Parameter>
     /// <exception cref="KeyNotFoundException">There is none; the message names the nearest.</exception>
     public Parameter this[string name] => _byName.TryGetValue(name, out Parameter? parameter)
         ? parameter
-        : throw new KeyNotFoundException($"No parameter is named '{name}'; the nearest is '{Nearest(name)}'.");
+        : throw new KeyNotFoundException($"No parameter is named '{name}'; the nearest is '{NearestName.Find(name, _names) ?? "(there are none)"}'.");
 
     /// <summary>Whether there is a parameter of that name.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out Parameter? parameter) => _byName.TryGetValue(name, out parameter);
@@ -66,24 +66,4 @@ public sealed class ParameterList : IReadOnlyList<Parameter>
     public IEnumerator<Parameter> GetEnumerator() => _parameters.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
-
-    private string Nearest(string name) => _names.Count == 0 ? "(there are none)" : _names.MinBy(candidate => Distance(name, candidate))!;
-
-    private static int Distance(string a, string b)
-    {
-        var row = new int[b.Length + 1];
-        for (int j = 0; j <= b.Length; j++) row[j] = j;
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int cost = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = row[j];
-                row[j] = cost;
-            }
-        }
-        return row[b.Length];
-    }
 }

@@ -131,6 +131,7 @@ public static partial class Functional
 
     private static (Tensor? Sum, Tensor Output) Finish(string operation, TensorState output, TensorState? sum)
     {
+        if (sum is not null && GradientMode.TrapNonFinite) Kernel.RequireFinite(operation, "its sum", sum);
         Tensor result = Kernel.End(operation, output);
         return (sum is null ? null : new Tensor(sum), result);
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
+using MM1.Native.Autograd;
 
 namespace MM1.Native.Cli;
 
@@ -53,10 +54,13 @@ internal static class Mm1CommandLine
     private static int Refuse(ParseResult parsed, Terminal terminal)
     {
         Command command = parsed.CommandResult.Command;
-        foreach (ParseError error in parsed.Errors)
+        string[] messages = [.. parsed.Errors.Select(static error => string.Join(' ', error.Message.Split(['\n', '\r', '\t'], StringSplitOptions.RemoveEmptyEntries)))];
+        // A misspelt command is told once: that none was given is the same mistake.
+        bool isMisspelt = Array.Exists(messages, message => Misspelt(parsed, message) is not null);
+        foreach (string told in messages.Where(message => !isMisspelt || Misspelt(parsed, message) is not null))
         {
-            string message = string.Join(' ', error.Message.Split(['\n', '\r', '\t'], StringSplitOptions.RemoveEmptyEntries));
-            if (Misspelt(parsed, message) is { } word && Nearest.Of(word, Words(command)) is { } near) message += $" Did you mean '{near}'?";
+            string message = told;
+            if (Misspelt(parsed, message) is { } word && NearestName.FindSimilar(word, Words(command)) is { } near) message += $" Did you mean '{near}'?";
             terminal.WriteError(message);
         }
         terminal.Error.WriteLine($"Try '{Path(parsed.CommandResult)} --help'.");

@@ -6,6 +6,11 @@ internal static class OwnName
     /// <summary><c>mm1</c> where that is on the PATH, else the program's path as seen from the working folder.</summary>
     public static string Value { get; } = Find(Environment.ProcessPath, AppContext.BaseDirectory, Environment.GetEnvironmentVariable("PATH") ?? "", Directory.GetCurrentDirectory());
 
+    /// <summary>An argument as a shell takes it: in single quotes where it holds more than plain characters.</summary>
+    public static string Quote(string argument) => argument.Length > 0 && argument.All(static c => char.IsLetterOrDigit(c) || "_-./:=,+@%\\".Contains(c, StringComparison.Ordinal))
+        ? argument
+        : "'" + argument.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+
     internal static string Find(string? process, string programFolder, string path, string workingFolder)
     {
         // Started as `dotnet mm1.dll`, the process is the host.

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MM1.Native.Autograd;
 using MM1.Native.Data;
 using MM1.Native.Inference;
 using MM1.Native.Models;
@@ -69,7 +70,7 @@ internal static class Targets
         if (Mm1Presets.Names.Contains(target))
             return set.Count == 0 ? true : throw new CommandException(ExitCode.Usage, "--set changes a configuration file, not a preset");
         if (File.Exists(target) || Directory.Exists(target)) return false;
-        string near = Nearest.Of(target, Mm1Presets.Names) is { } name ? $" Did you mean '{name}'?" : "";
+        string near = NearestName.FindSimilar(target, Mm1Presets.Names) is { } name ? $" Did you mean '{name}'?" : "";
         throw new CommandException(ExitCode.Usage, $"'{target}' is no preset and there is no such file.{near} Presets: {string.Join(", ", Mm1Presets.Names)}.");
     }
 }

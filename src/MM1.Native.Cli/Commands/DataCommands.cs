@@ -7,6 +7,9 @@ namespace MM1.Native.Cli;
 /// <summary><c>mm1 data make</c> and <c>mm1 data inspect</c>.</summary>
 internal static class DataCommands
 {
+    /// <summary>Documents of each source on the contact sheet.</summary>
+    private const int ShownOfEach = 4;
+
     private static readonly string[] Kinds = ["captions", "interleaved", "text", "evaluation"];
 
     public static Command Create(Terminal terminal) => new("data", "Makes data of the synthetic world and looks at data.") { Make(terminal), Inspect(terminal) };
@@ -46,7 +49,7 @@ internal static class DataCommands
             SyntheticDataset.Write(world, folder, options, cancellationToken: cancellation);
             long bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(static file => file.Length);
             terminal.Write($"wrote {options.Captions} captions, {options.Interleaved} interleaved and {options.Text} text documents and 4 x {options.Evaluation} evaluation items to {folder} ({Quantity.Bytes(bytes)})");
-            terminal.WriteLine($"next: {OwnName.Value} data inspect {folder}");
+            terminal.WriteLine($"next: {OwnName.Value} data inspect {OwnName.Quote(folder)}");
             return Task.FromResult(ExitCode.Success);
 
             int Count(string name, int standardCount) => kinds.Contains(name) ? parsed.GetValue(count) ?? standardCount : 0;
@@ -68,14 +71,23 @@ internal static class DataCommands
             bool isFolder = Directory.Exists(name) && !File.Exists(Path.Combine(name, "config.json"));
             if (isFolder && changes.Length > 0) throw new CommandException(ExitCode.Usage, "--set changes a configuration file, not a folder of data");
             (IReadOnlyList<MixtureSource> mixture, ITokenizer tokenizer, PackingOptions packing) = isFolder ? Open(name) : Open(Targets.Read(name, changes));
-            DataInspection inspection = DataInspection.Of(mixture, tokenizer, packing, parsed.GetValue(batches), cancellation);
-            terminal.Write($"{name}: {inspection.Batches} batches of {packing.Sequences} sequences of {packing.Length} tokens, {packing.ImageTokens} tokens an image");
-            inspection.Print(terminal);
-            if (isFolder)
-                foreach ((string file, int items) in DatasetFolder.EvaluationItems(name)) terminal.Write($"{file}: {items} items");
             var documents = new List<Document>();
-            foreach (MixtureSource source in mixture)
-                for (long i = 0; i < Math.Min(4, source.Source.DocumentsPerEpoch); i++) documents.Add(source.Source.Read(0, i, cancellation));
+            if (mixture.Count > 0)
+            {
+                DataInspection inspection = DataInspection.Of(mixture, tokenizer, packing, parsed.GetValue(batches), cancellation);
+                terminal.Write($"{name}: {inspection.Batches} batches of {packing.Sequences} sequences of {packing.Length} tokens, {packing.ImageTokens} tokens an image");
+                inspection.Print(terminal);
+                foreach (MixtureSource source in mixture)
+                    for (long i = 0; i < Math.Min(ShownOfEach, source.Source.DocumentsPerEpoch); i++) documents.Add(source.Source.Read(0, i, cancellation));
+            }
+            if (isFolder)
+            {
+                foreach ((string file, IReadOnlyList<Document> items) in DatasetFolder.EvaluationItems(name))
+                {
+                    terminal.Write($"{file}: {items.Count} items");
+                    if (mixture.Count == 0) documents.AddRange(items.Take(ShownOfEach));
+                }
+            }
             string path = parsed.GetRequiredValue(sheet);
             ContactSheet.Write(path, documents);
             terminal.WriteLine($"contact sheet: {path}");

@@ -9,8 +9,8 @@ namespace MM1.Native.Cli;
 /// <summary>Reads a folder that <c>mm1 data make</c> wrote, to look at it: WebDataset shards of captions, JSON lines of documents.</summary>
 internal static class DatasetFolder
 {
-    /// <summary>The documents of each source that the folder has.</summary>
-    /// <exception cref="CommandException">The folder holds none, or a file of it is damaged.</exception>
+    /// <summary>The documents of each source that the folder has; none where it holds evaluation items alone.</summary>
+    /// <exception cref="CommandException">The folder holds neither, or a file of it is damaged.</exception>
     public static IReadOnlyList<MixtureSource> Read(string folder)
     {
         var sources = new List<MixtureSource>();
@@ -18,9 +18,9 @@ internal static class DatasetFolder
         foreach ((string name, double weight) in new[] { ("interleaved", 0.45), ("text", 0.10) })
         {
             string lines = Path.Combine(folder, name, "documents.jsonl");
-            if (File.Exists(lines)) Add(name, [.. ReadLines(lines)], weight);
+            if (File.Exists(lines)) Add(name, [.. ReadLines(lines, ParseDocument)], weight);
         }
-        return sources.Count > 0 ? sources : throw new CommandException(ExitCode.Unreadable, $"'{folder}' holds no data as 'mm1 data make' writes it: no captions/*.tar, interleaved/documents.jsonl or text/documents.jsonl");
+        return sources.Count > 0 || EvaluationFiles(folder).Any() ? sources : throw new CommandException(ExitCode.Unreadable, $"'{folder}' holds no data as 'mm1 data make' writes it: no captions/*.tar, interleaved/documents.jsonl, text/documents.jsonl or evaluation-*/*.jsonl");
 
         void Add(string name, IReadOnlyList<Document> documents, double weight)
         {
@@ -28,13 +28,15 @@ internal static class DatasetFolder
         }
     }
 
-    /// <summary>Numbers of evaluation items by file.</summary>
-    public static IEnumerable<(string File, int Items)> EvaluationItems(string folder)
+    /// <summary>Evaluation items by file, each as a document: its image, its question if it has one, the right answer or caption.</summary>
+    /// <exception cref="CommandException">A file is damaged.</exception>
+    public static IEnumerable<(string File, IReadOnlyList<Document> Items)> EvaluationItems(string folder)
     {
-        foreach (string part in Directory.GetDirectories(folder, "evaluation-*").Order(StringComparer.Ordinal))
-            foreach (string file in Directory.GetFiles(part, "*.jsonl").Order(StringComparer.Ordinal))
-                yield return (Path.GetRelativePath(folder, file), File.ReadLines(file).Count());
+        foreach (string file in EvaluationFiles(folder)) yield return (Path.GetRelativePath(folder, file), [.. ReadLines(file, ParseItem)]);
     }
+
+    private static IEnumerable<string> EvaluationFiles(string folder) =>
+        Directory.GetDirectories(folder, "evaluation-*").SelectMany(static part => Directory.GetFiles(part, "*.jsonl")).Order(StringComparer.Ordinal);
 
     private static IEnumerable<Document> ReadShard(string path)
     {
@@ -64,7 +66,7 @@ internal static class DatasetFolder
         return documents;
     }
 
-    private static IEnumerable<Document> ReadLines(string path)
+    private static IEnumerable<Document> ReadLines(string path, Func<JsonElement, string, string, Document> parse)
     {
         string folder = Path.GetDirectoryName(path)!, source = Path.GetFileName(folder);
         int number = 0;
@@ -74,7 +76,8 @@ internal static class DatasetFolder
             Document document;
             try
             {
-                document = Parse(line, folder, source);
+                using JsonDocument json = JsonDocument.Parse(line);
+                document = parse(json.RootElement, folder, source);
             }
             catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
             {
@@ -84,10 +87,18 @@ internal static class DatasetFolder
         }
     }
 
-    private static Document Parse(string line, string folder, string source)
+    private static Document ParseItem(JsonElement root, string folder, string source)
     {
-        using JsonDocument json = JsonDocument.Parse(line);
-        JsonElement root = json.RootElement, images = root.GetProperty("images"), texts = root.GetProperty("texts"), targets = root.GetProperty("targets");
+        var segments = new List<Segment> { new ImageSegment(new ImageFile(Path.Combine(folder, root.GetProperty("image").GetString()!))) };
+        bool asks = root.TryGetProperty("question", out JsonElement question);
+        if (asks) segments.Add(new TextSegment(question.GetString()!, LossRole.Context));
+        segments.Add(new TextSegment(root.GetProperty(asks ? "answer" : "caption").GetString()!));
+        return new Document(source, root.GetProperty("id").GetString()!, segments);
+    }
+
+    private static Document ParseDocument(JsonElement root, string folder, string source)
+    {
+        JsonElement images = root.GetProperty("images"), texts = root.GetProperty("texts"), targets = root.GetProperty("targets");
         var segments = new List<Segment>();
         for (int i = 0; i < texts.GetArrayLength(); i++)
         {

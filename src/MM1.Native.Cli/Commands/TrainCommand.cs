@@ -11,7 +11,7 @@ internal static class TrainCommand
 {
     /// <summary>What a run writes; <c>--overwrite</c> deletes these and nothing else.</summary>
     private static readonly string[] OwnFiles =
-        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*.part", ".lock"];
+        ["config.json", "config.yaml", "metrics.jsonl", "summary.json", "trace.json", "events.out.tfevents.*", "curves.png", "curves.svg", "samples.png", "*" + AtomicFile.TemporaryEnding, ".lock"];
 
     public static Command Create(Terminal terminal)
     {
@@ -107,14 +107,17 @@ internal static class TrainCommand
         if (finished)
         {
             terminal.WriteLine("next:");
-            terminal.WriteLine($"  {OwnName.Value} eval {folder} --task shapes-format --shots 0,4,8");
+            terminal.WriteLine($"  {OwnName.Value} eval {OwnName.Quote(folder)} --task shapes-format --shots 0,4,8");
             terminal.WriteLine($"  {OwnName.Value} data make --out data/shapes --kind evaluation --count 20");
-            terminal.WriteLine($"  {OwnName.Value} generate {folder} --image data/shapes/evaluation-unseen-seed/question-images/000000000.png --prompt \"how many shapes are there?\"");
+            terminal.WriteLine($"  {OwnName.Value} generate {OwnName.Quote(folder)} --image data/shapes/evaluation-unseen-seed/question-images/000000000.png --prompt \"how many shapes are there?\"");
         }
         else
         {
-            string sets = string.Concat(request.Set.Select(static set => $" --set {set}")), output = request.Out is null ? "" : $" --out {request.Out}";
-            terminal.WriteLine($"next: {OwnName.Value} train {request.Target.File}{sets}{output} --resume");
+            string again = string.Concat(request.Set.Select(static set => $" --set {OwnName.Quote(set)}"));
+            if (request.Out is { } output) again += $" --out {OwnName.Quote(output)}";
+            if (request.Device != "cpu") again += $" --device {request.Device}";
+            if (request.Threads > 0) again += string.Create(CultureInfo.InvariantCulture, $" --threads {request.Threads}");
+            terminal.WriteLine($"next: {OwnName.Value} train {OwnName.Quote(request.Target.File)}{again} --resume");
         }
 
         void Place(string name, string file)

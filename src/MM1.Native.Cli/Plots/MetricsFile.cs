@@ -46,7 +46,7 @@ internal static class MetricsFile
         if (step > lastStep) return;
         switch (line.GetProperty("event").GetString())
         {
-            case "step":
+            case "step" or "loss":
                 var sources = new List<KeyValuePair<string, double>>();
                 if (line.TryGetProperty("loss_by_source", out JsonElement bySource))
                     foreach (JsonProperty source in bySource.EnumerateObject()) sources.Add(KeyValuePair.Create(source.Name, Number(source.Value)));

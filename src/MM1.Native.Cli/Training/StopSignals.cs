@@ -36,9 +36,9 @@ internal sealed class StopSignals : IDisposable
     private void Handle(PosixSignalContext context)
     {
         int code = context.Signal == PosixSignal.SIGINT ? Cli.ExitCode.Interrupted : Cli.ExitCode.Terminated;
-        // Left uncancelled, the second signal has its usual effect.
-        if (Interlocked.CompareExchange(ref _exitCode, code, 0) != 0) return;
         context.Cancel = true;
+        // The second signal does not wait for what the first began.
+        if (Interlocked.CompareExchange(ref _exitCode, code, 0) != 0) Environment.Exit(code);
         _terminal.Error.WriteLine();
         _terminal.Error.WriteLine($"mm1: {_message}");
         _stop.Cancel();

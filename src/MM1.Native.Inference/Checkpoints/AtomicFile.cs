@@ -3,6 +3,9 @@ namespace MM1.Native.Inference;
 /// <summary>Writes files that are there whole or not at all.</summary>
 public static class AtomicFile
 {
+    /// <summary>What a kill can leave behind ends so; the next write of the same file takes its place.</summary>
+    public const string TemporaryEnding = ".tmp";
+
     /// <summary>Writes bytes to a temporary file beside the target, flushes them to the disk and renames it.</summary>
     public static void Write(string path, ReadOnlySpan<byte> bytes)
     {
@@ -44,6 +47,6 @@ public static class AtomicFile
     private static string Temporary(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return $"{path}.{Environment.ProcessId}.tmp";
+        return $"{path}{TemporaryEnding}";
     }
 }

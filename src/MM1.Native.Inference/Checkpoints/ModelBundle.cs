@@ -39,7 +39,7 @@ public sealed class ModelBundle : IDisposable
     /// <summary>The checkpoint's folder.</summary>
     public string Path { get; }
 
-    /// <summary>Loads a checkpoint.</summary>
+    /// <summary>Loads a checkpoint to be run; its model has no gradients and cannot be trained.</summary>
     /// <param name="path">The folder of a checkpoint, or of a run: then its newest complete checkpoint.</param>
     /// <param name="device">Where the model shall live; stays the caller's.</param>
     /// <exception cref="ConfigurationException">Something is missing, damaged or does not fit; the message says what and what to do.</exception>
@@ -59,7 +59,7 @@ public sealed class ModelBundle : IDisposable
         var model = Describe(document.Model, modelPath);
         try
         {
-            model.Build(device, seed: 0);
+            model.Build(device, seed: 0, trainable: false);
             ReadWeights(model, System.IO.Path.Combine(directory, WeightsFile));
             return new ModelBundle(model, tokenizer, document.Images, device, directory);
         }

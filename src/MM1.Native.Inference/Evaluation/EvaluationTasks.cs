@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
+using MM1.Native.Autograd;
 using MM1.Native.Data;
 
 namespace MM1.Native.Inference;

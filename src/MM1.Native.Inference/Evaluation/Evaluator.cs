@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using MM1.Native.Autograd;
 using MM1.Native.Data;
 
 namespace MM1.Native.Inference;

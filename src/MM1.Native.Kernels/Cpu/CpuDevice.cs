@@ -39,7 +39,11 @@ public sealed unsafe class CpuDevice : Device
     public override bool Computes(DType dtype) => dtype == DType.Float32;
 
     /// <inheritdoc/>
-    public override DeviceMemory Allocate(long bytes) => CpuMemory.Allocate(bytes);
+    public override DeviceMemory Allocate(long bytes)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return CpuMemory.Allocate(bytes);
+    }
 
     /// <inheritdoc/>
     public override void CopyFromHost(nint destination, ReadOnlySpan<byte> source) =>

@@ -45,7 +45,7 @@ public static class ModelFiles
         }
         string[] extra = [.. file.Entries.Select(entry => entry.Name).Where(name => map.IsExpected(name) && !used.Contains(name))];
         for (int i = 0; i < plans.Count; i++) Check(file, parameters.Names[i], plans[i].Parameter, plans[i].Source, extra, faults);
-        foreach (string name in extra) faults.Add($"extra: '{name}' {file.Find(name)!.Shape}; nearest in the model: '{Nearest(name, parameters.Names)}'");
+        foreach (string name in extra) faults.Add($"extra: '{name}' {file.Find(name)!.Shape}; nearest in the model: '{NearestName.Find(name, parameters.Names) ?? "(none)"}'");
         if (faults.Count > 0) throw new WeightMismatchException(Describe(path, parameters.Count, faults));
         foreach ((Parameter parameter, WeightSource source) in plans) parameter.Load(Read(file, source, parameter.Elements));
     }
@@ -58,7 +58,7 @@ public static class ModelFiles
             string known = key == name ? $"'{name}'" : $"'{name}' (as '{key}')";
             if (file.Find(key) is not { } entry)
             {
-                faults.Add($"missing: {known} {parameter.Shape}" + (extra.Length > 0 ? $"; nearest in the file: '{Nearest(key, extra)}'" : ""));
+                faults.Add($"missing: {known} {parameter.Shape}" + (extra.Length > 0 ? $"; nearest in the file: '{NearestName.Find(key, extra)}'" : ""));
                 return;
             }
             if (!entry.DType.IsFloatingPoint())
@@ -100,26 +100,5 @@ public static class ModelFiles
         foreach (string fault in faults.Take(Shown)) text.Append("\n  ").Append(fault);
         if (faults.Count > Shown) text.Append(System.Globalization.CultureInfo.InvariantCulture, $"\n  and {faults.Count - Shown} more");
         return text.ToString();
-    }
-
-    private static string Nearest(string name, IReadOnlyList<string> candidates) => candidates.Count == 0 ? "(none)" : candidates.MinBy(candidate => Distance(name, candidate))!;
-
-    /// <summary>Levenshtein distance.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = new int[b.Length + 1];
-        for (int j = 0; j <= b.Length; j++) row[j] = j;
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int cost = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = row[j];
-                row[j] = cost;
-            }
-        }
-        return row[b.Length];
     }
 }

@@ -21,10 +21,10 @@ public static class DecoderPresets
     /// <summary>2.9B, the encoder ablation.</summary>
     public static DecoderConfig Size2900M { get; } = new() { Layers = 26, Width = 3072, Heads = 24, Hidden = 8192 };
 
-    /// <summary>3B, final; the shape of the 2.9B, with which 64 experts in every second block make 64B.</summary>
+    /// <summary>3B, final; the shape of the 2.9B, with which 64 experts in every second block would make 64B.</summary>
     public static DecoderConfig Size3B { get; } = Size2900M;
 
-    /// <summary>7B, final; grouped heads and a wider MLP, with which 32 experts in every fourth block make 47B.</summary>
+    /// <summary>7B, final; grouped heads and a wider MLP, with which 32 experts in every fourth block would make 47B.</summary>
     public static DecoderConfig Size7B { get; } = new() { Layers = 32, Width = 4096, Heads = 32, KeyValueHeads = 8, Hidden = 13312 };
 
     /// <summary>30B, final.</summary>

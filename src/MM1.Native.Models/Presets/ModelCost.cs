@@ -12,13 +12,17 @@ namespace MM1.Native.Models;
 /// <item>Connector: the same rules on its layers; a depthwise 3x3 convolution is 18 a pixel and channel.</item>
 /// </list>
 /// </summary>
-/// <param name="DecoderPerToken">Decoder blocks and head, forward, a token of a document of <see cref="DocumentLength"/>.</param>
+/// <param name="LinearPerToken">Linear layers of the decoder's blocks and its head, forward, a token.</param>
+/// <param name="AttentionPerKey">Attention of all blocks, forward, a token and key that it attends to.</param>
 /// <param name="EncoderPerImage">Image encoder, forward, an image.</param>
 /// <param name="ConnectorPerImage">Connector, forward, an image.</param>
 /// <param name="DocumentLength">Tokens of the documents that attention is counted for.</param>
 /// <param name="ImageTokens">Tokens of the decoder that an image takes.</param>
-public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, double ConnectorPerImage, long DocumentLength, int ImageTokens)
+public sealed record ModelCost(double LinearPerToken, double AttentionPerKey, double EncoderPerImage, double ConnectorPerImage, long DocumentLength, int ImageTokens)
 {
+    /// <summary>Decoder blocks and head, forward, a token of a document of <see cref="DocumentLength"/>.</summary>
+    public double DecoderPerToken => LinearPerToken + AttentionPerKey * (DocumentLength + 1) / 2.0;
+
     /// <summary>Encoder and connector, forward, an image; its tokens in the decoder count as tokens.</summary>
     public double PerImage => EncoderPerImage + ConnectorPerImage;
 
@@ -31,6 +35,12 @@ public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, d
     /// <summary>Operations of a training step over so many tokens (image tokens among them) and images.</summary>
     public double OfStep(double tokens, double images) => tokens * TrainingPerToken + images * TrainingPerImage;
 
+    /// <summary>Operations of training on packed documents, forward and backward.</summary>
+    /// <param name="positions">Positions of the sequences, image tokens and padding among them.</param>
+    /// <param name="attended">Pairs of a token and a key that it attends to: the sum of L (L + 1) / 2 over documents of L tokens.</param>
+    /// <param name="images">Images that encoder and connector run on.</param>
+    public double OfPacked(double positions, double attended, double images) => 3 * (positions * LinearPerToken + attended * AttentionPerKey + images * PerImage);
+
     /// <summary>Counts a configuration.</summary>
     /// <param name="config">The model.</param>
     /// <param name="documentLength">Tokens of a document; 0 (default) for the decoder's positions.</param>
@@ -42,17 +52,17 @@ public sealed record ModelCost(double DecoderPerToken, double EncoderPerImage, d
         VisionConfig vision = config.Vision;
         long patches = (long)vision.Grid * vision.Grid;
         int tokens = config.Connector.Kind is ConnectorKind.Linear or ConnectorKind.Mlp ? checked((int)patches) : config.Connector.Tokens;
-        return new ModelCost(OfDecoder(config.Decoder, documentLength), OfEncoder(vision), OfConnector(config.Connector, vision.Width, patches, tokens, config.Decoder.Width),
+        (double linear, double attention) = OfDecoder(config.Decoder);
+        return new ModelCost(linear, attention, OfEncoder(vision), OfConnector(config.Connector, vision.Width, patches, tokens, config.Decoder.Width),
             documentLength, tokens);
     }
 
-    private static double OfDecoder(DecoderConfig decoder, long length)
+    private static (double LinearPerToken, double AttentionPerKey) OfDecoder(DecoderConfig decoder)
     {
         double heads = decoder.Heads * decoder.ResolvedHeadSize, keyValueHeads = decoder.ResolvedKeyValueHeads * decoder.ResolvedHeadSize;
         double branches = decoder.Mlp is MlpKind.SwiGlu or MlpKind.GeGlu ? 3 : 2;
         double weights = decoder.Width * (2 * heads + 2 * keyValueHeads + branches * decoder.Hidden);
-        double attention = 4 * heads * (length + 1) / 2.0;
-        return decoder.Layers * (2 * weights + attention) + 2.0 * decoder.Width * decoder.Vocabulary;
+        return (decoder.Layers * 2 * weights + 2.0 * decoder.Width * decoder.Vocabulary, decoder.Layers * 4 * heads);
     }
 
     private static double OfEncoder(VisionConfig vision)

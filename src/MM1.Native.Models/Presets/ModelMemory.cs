@@ -61,8 +61,20 @@ public sealed record ModelMemory(long Weights, long Gradients, long Optimizer, l
         double patches = (double)vision.Grid * vision.Grid, tokens = patches + (vision.ClassToken ? 1 : 0);
         double block = 8 * vision.Width + 2 * vision.ResolvedHidden;
         int layers = vision.FeatureLayers == 0 ? vision.Layers : vision.FeatureLayers;
-        double encoder = tokens * (Layers(layers, block, vision.Width, shape) + 2 * vision.Width) + patches * vision.PatchSize * vision.PatchSize * 3;
+        double encoder = tokens * (Layers(layers, block, vision.Width, shape) + 2 * vision.Width) + patches * vision.PatchSize * vision.PatchSize * 3 + OfStem(vision);
         return shape.Images * (encoder + OfConnector(config.Connector, vision.Width, patches, config.Decoder.Width));
+    }
+
+    /// <summary>A convolution's result, its norm's and its activation's, at each of the stem's resolutions.</summary>
+    private static double OfStem(VisionConfig vision)
+    {
+        double elements = 0;
+        for (int i = 1; i <= vision.StemConvolutions; i++)
+        {
+            double side = (double)vision.Grid * (1 << (vision.StemConvolutions - i));
+            elements += 3 * side * side * (vision.Width >> (vision.StemConvolutions - i));
+        }
+        return elements;
     }
 
     private static double OfConnector(ConnectorConfig connector, double channels, double patches, double width) => connector.Kind switch

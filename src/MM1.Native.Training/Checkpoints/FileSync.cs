@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using MM1.Native.Inference;
 
 namespace MM1.Native.Training;
 
@@ -10,16 +11,10 @@ internal static partial class FileSync
     /// <summary>Whether the disk, and not the program, is at fault. A limit of file sizes (EFBIG) comes as an argument out of range from .NET's file streams.</summary>
     public static bool IsDiskFailure(Exception failure) => failure is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
 
-    /// <summary>Writes a small file whole or not at all: beside the target, flushed, renamed over it.</summary>
+    /// <summary>Writes a small file whole or not at all, and brings its name to the disk too.</summary>
     public static void Replace(string path, ReadOnlySpan<byte> content)
     {
-        string temporary = $"{path}.tmp";
-        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
-        {
-            stream.Write(content);
-            stream.Flush(flushToDisk: true);
-        }
-        File.Move(temporary, path, overwrite: true);
+        AtomicFile.Write(path, content);
         Folder(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 

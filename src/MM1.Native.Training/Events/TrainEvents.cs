@@ -40,7 +40,7 @@ public sealed record Throughput
     /// <summary>Share of sequences that holds documents.</summary>
     public double PackingEfficiency { get; init; }
 
-    /// <summary>Estimated floating-point operations a second of forward and backward (see <see cref="TrainingFlops"/>).</summary>
+    /// <summary>Floating-point operations a second of forward and backward, as <see cref="Models.ModelCost"/> counts them.</summary>
     public double FlopsPerSecond { get; init; }
 
     /// <summary>Seconds of a step.</summary>

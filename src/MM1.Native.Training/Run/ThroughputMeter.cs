@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using MM1.Native.Data;
+using MM1.Native.Models;
 
 namespace MM1.Native.Training;
 
 /// <summary>Counts and times of a run: all of it, and since the last logged step.</summary>
 internal sealed class ThroughputMeter
 {
-    private readonly TrainingFlops _flops;
+    private readonly ModelCost _cost;
     private TrainTimes _before;
     private TrainCounters _counters;
     private long _begin, _intervalStart;
@@ -15,9 +16,9 @@ internal sealed class ThroughputMeter
     private double _intervalFlops;
     private double _peakRss;
 
-    public ThroughputMeter(TrainingFlops flops, TrainerState? state)
+    public ThroughputMeter(ModelCost cost, TrainerState? state)
     {
-        _flops = flops;
+        _cost = cost;
         (_counters, _before) = (state?.Counters ?? new TrainCounters(), state?.Times ?? new TrainTimes());
         _peakRss = _before.PeakRssMiB;
         _begin = _intervalStart = Stopwatch.GetTimestamp();
@@ -59,7 +60,9 @@ internal sealed class ThroughputMeter
             _intervalTokens += batch.TokenCount;
             _intervalImages += batch.ImageCount;
             _intervalPositions += positions;
-            _intervalFlops += _flops.Of(batch);
+            double attended = 0;
+            foreach (PackedDocument document in batch.Documents) attended += document.Length * (document.Length + 1.0) / 2;
+            _intervalFlops += _cost.OfPacked(positions, attended, batch.PaddedImageCount);
         }
         TimeSpan total = waited - _waitedBefore;
         _intervalWaited += total - _waited;

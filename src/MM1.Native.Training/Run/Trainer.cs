@@ -97,7 +97,7 @@ internal sealed class Trainer : IDisposable
         {
             TrainerState? state = parts.From is { } place ? Restore(place) : null;
             _guard = new SpikeGuard(_config.Guard, state?.Guard);
-            _meter = new ThroughputMeter(new TrainingFlops(_model.Config), state);
+            _meter = new ThroughputMeter(ModelCost.Of(_model.Config), state);
             Step = state?.Step ?? 0;
             _cursor = state?.Cursor;
             _feed = new BatchFeed(new BatchLoader(parts.Data.Mixture, parts.Data.Tokenizer, parts.Packing, _config.OverfitOneBatch ? null : _cursor), _config.Accumulation, _config.OverfitOneBatch);

@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace MM1.Native.Training;
 
 /// <summary>
-/// <c>metrics.jsonl</c>: one JSON object a line, each flushed to the operating system as it is written. When a run is continued the lines after its checkpoint's step go, so that the file reads as
+/// <c>metrics.jsonl</c>: one JSON object a line (<c>event</c>: <c>step</c> of logged steps, <c>loss</c> of the others with loss, rate and norm alone, <c>skipped</c>, <c>evaluation</c>, ...), each flushed to the operating system as it is written. When a run is continued the lines after its checkpoint's step go, so that the file reads as
 /// one run. Infinite and NaN values are written as strings, <c>"NaN"</c>.
 /// </summary>
 public sealed class JsonLinesSink : ITrainSink
@@ -31,6 +31,10 @@ public sealed class JsonLinesSink : ITrainSink
         {
             case StepCompleted { IsLogged: true } done:
                 Write("step", done.Step, json => WriteStep(json, done));
+                break;
+            case StepCompleted done:
+                // In full only where the step is logged; its curves' points are there for all.
+                Write("loss", done.Step, json => WriteCurves(json, done));
                 break;
             case PretrainingStepCompleted { IsLogged: true } done:
                 Write("pretraining", done.Step, json =>
@@ -93,15 +97,7 @@ public sealed class JsonLinesSink : ITrainSink
 
     private static void WriteStep(Utf8JsonWriter json, StepCompleted done)
     {
-        Number(json, "loss", done.Loss);
-        if (done.Sources.Count > 0)
-        {
-            json.WriteStartObject("loss_by_source");
-            foreach (SourceLoss source in done.Sources) Number(json, source.Source, source.Loss);
-            json.WriteEndObject();
-        }
-        Number(json, "learning_rate", done.LearningRate);
-        Number(json, "gradient_norm", done.GradientNorm);
+        WriteCurves(json, done);
         json.WriteNumber("tokens", done.Tokens);
         json.WriteNumber("targets", done.Targets);
         json.WriteNumber("images", done.Images);
@@ -113,6 +109,19 @@ public sealed class JsonLinesSink : ITrainSink
         json.WriteNumber("gflop_per_s", Math.Round(done.Throughput.FlopsPerSecond / 1e9, 3));
         json.WriteNumber("peak_rss_mib", Math.Round(done.Throughput.PeakRssMiB, 1));
         json.WriteNumber("train_seconds", Math.Round(done.TrainTime.TotalSeconds, 3));
+    }
+
+    private static void WriteCurves(Utf8JsonWriter json, StepCompleted done)
+    {
+        Number(json, "loss", done.Loss);
+        if (done.Sources.Count > 0)
+        {
+            json.WriteStartObject("loss_by_source");
+            foreach (SourceLoss source in done.Sources) Number(json, source.Source, source.Loss);
+            json.WriteEndObject();
+        }
+        Number(json, "learning_rate", done.LearningRate);
+        Number(json, "gradient_norm", done.GradientNorm);
     }
 
     private static void Number(Utf8JsonWriter json, string name, double value)

@@ -28,6 +28,33 @@ public sealed class DeviceErrorTests
         }
     }
 
+    /// <summary>A thread that used a device before another thread disposed of it gets an error, not the freed memory.</summary>
+    [Fact]
+    public void ADeviceThatAnotherThreadDisposedIsRefused()
+    {
+        Device device = TestDevices.Open("cpu/1");
+        Exception? error = null;
+        using var used = new ManualResetEventSlim();
+        using var gone = new ManualResetEventSlim();
+        var thread = new Thread(() =>
+        {
+            using (device.BeginStep()) Tensor.Zeros([2]);
+            used.Set();
+            gone.Wait();
+            error = Record.Exception(() =>
+            {
+                using Arena arena = device.BeginStep();
+                Tensor.Zeros([2]);
+            });
+        });
+        thread.Start();
+        used.Wait(TestContext.Current.CancellationToken);
+        device.Dispose();
+        gone.Set();
+        thread.Join();
+        Assert.IsType<ObjectDisposedException>(error);
+    }
+
     [Fact]
     public void AMicroBatchIsOfItsStepsDevice()
     {

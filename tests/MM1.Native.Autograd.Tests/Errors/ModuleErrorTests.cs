@@ -85,6 +85,38 @@ public sealed class ModuleErrorTests
     }
 
     [Fact]
+    public void NearestNamesMindTheCaseOnlyBetweenEquals()
+    {
+        Assert.Equal("AdamW", NearestName.Find("adamw", ["adam", "AdamW"]));
+        Assert.Equal("adamw", NearestName.Find("adamw", ["AdamW", "adamw"]));
+        Assert.Null(NearestName.Find("x", []));
+        Assert.Equal("weights", NearestName.FindSimilar("wieghts", ["bias", "weights"]));
+        Assert.Null(NearestName.FindSimilar("colour", ["bias", "weights"]));
+    }
+
+    /// <summary>A model that is only run takes half the memory; whoever wants to train it is told why not.</summary>
+    [Fact]
+    public void AModelThatIsOnlyRunHasNoGradients()
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using Linear trained = new(64, 64), run = new(64, 64);
+        long before = DeviceMemory.LiveBytes;
+        trained.Build(device, 1);
+        long both = DeviceMemory.LiveBytes - before;
+        run.Build(device, 1, trainable: false);
+        Assert.Equal(both, 2 * (DeviceMemory.LiveBytes - before - both));
+        Assert.Equal(trained.Weight.ToArray(), run.Weight.ToArray());
+        const string Message = "Parameter weight has no gradient: the model was built to be run only.";
+        Assert.False(run.Weight.RequiresGradient);
+        Assert.StartsWith(Message, Assert.Throws<InvalidOperationException>(() => run.Weight.RequiresGradient = true).Message, StringComparison.Ordinal);
+        Assert.StartsWith(Message, Assert.Throws<InvalidOperationException>(() => run.Weight.Gradient).Message, StringComparison.Ordinal);
+        Assert.Contains("nothing to optimize", Assert.Throws<ArgumentException>(() => new AdamW(run.Parameters())).Message, StringComparison.Ordinal);
+        using Arena arena = device.BeginStep();
+        Tensor x = Tensor.Full([1, 64], 0.5);
+        Assert.Equal(trained.Forward(x).ToArray(), run.Forward(x).ToArray());
+    }
+
+    [Fact]
     public void LoadedValuesMustFit()
     {
         using Device device = TestDevices.Open("cpu/1");

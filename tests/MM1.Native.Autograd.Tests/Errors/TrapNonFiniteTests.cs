@@ -58,6 +58,17 @@ public sealed class TrapNonFiniteTests
         Assert.Equal("Linear (backward): made Infinity in the gradient of weight [2, 2] at flat index 0; everything before it was finite.", error.Message);
     }
 
+    /// <summary>The sum of a fused add and norm is a result of its own: an infinity there is not blamed on the norm.</summary>
+    [Theory, InlineData("AddLayerNorm"), InlineData("AddRmsNorm")]
+    public void FusedSumsAreTrapped(string operation)
+    {
+        using Device device = TestDevices.Open("cpu/1");
+        using Arena arena = device.BeginStep();
+        Tensor x = Tensor.From([1f, 3e38f], [1, 2]);
+        NonFiniteException error = Trapped(() => operation == "AddRmsNorm" ? Functional.AddRmsNorm(x, x, null).Output : Functional.AddLayerNorm(x, x, null, null).Output);
+        Assert.Equal($"{operation}: made Infinity in its sum [1, 2] at flat index 1; everything before it was finite.", error.Message);
+    }
+
     [Fact]
     public void RecomputedAndCustomOperationsAreTrapped()
     {

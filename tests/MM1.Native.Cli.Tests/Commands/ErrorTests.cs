@@ -62,6 +62,17 @@ public sealed class ErrorTests
         Assert.DoesNotContain("Parameter '", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("trian")]
+    [InlineData("data", "inspct", "folder")]
+    public void AMisspeltCommandIsToldOnce(params string[] arguments)
+    {
+        Mm1Run run = Mm1.Call(arguments);
+        Assert.Equal(ExitCode.Usage, run.ExitCode);
+        Assert.Single(run.ErrorLines, static line => line.Contains("Did you mean '", StringComparison.Ordinal));
+        Assert.DoesNotContain("Required command", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AnOutputThatCannotBeWrittenIsCode3()
     {

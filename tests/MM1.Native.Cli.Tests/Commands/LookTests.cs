@@ -146,6 +146,25 @@ public sealed class LookTests
         Assert.Contains("00000.tar", damaged.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>What 'mm1 train' suggests at its end and what that suggests then.</summary>
+    [Fact]
+    public void EvaluationItemsAloneAreLookedAt()
+    {
+        using var folder = new TemporaryFolder();
+        Assert.Equal(0, Mm1.Call("data", "make", "--out", folder["data"], "--kind", "evaluation", "--count", "3").ExitCode);
+        Mm1Run looked = Mm1.Call("data", "inspect", folder["data"], "--sheet", folder["sheet.png"]);
+        Assert.True(looked.ExitCode == 0, looked.Error);
+        foreach (string split in new[] { "unseen-seed", "unseen-combination" })
+            foreach (string kind in new[] { "captions", "questions" })
+                Assert.Contains($"evaluation-{split}{Path.DirectorySeparatorChar}{kind}.jsonl: 3 items", looked.Output, StringComparison.Ordinal);
+        new Picture(folder["sheet.png"]).ShouldHaveInk(12, 12, 400, 120, 0.05);
+        string file = folder["data/evaluation-unseen-seed/questions.jsonl"];
+        File.AppendAllText(file, "{\"id\": 4}\n");
+        Mm1Run damaged = Mm1.Call("data", "inspect", folder["data"], "--sheet", folder["sheet.png"]);
+        Assert.Equal(ExitCode.Unreadable, damaged.ExitCode);
+        Assert.Contains($"{file}:4: no document", damaged.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void DataOfAConfigurationIsCounted()
     {
@@ -208,4 +227,12 @@ public sealed class LookTests
             if (File.Exists(Path.Combine(folder.FullName, "MM1.Native.sln"))) return Path.Combine(folder.FullName, "configs");
         throw new DirectoryNotFoundException("no folder above holds MM1.Native.sln");
     }
+
+    [Theory]
+    [InlineData("runs/shapes-tiny", "runs/shapes-tiny")]
+    [InlineData("schedule.steps=200", "schedule.steps=200")]
+    [InlineData("model={preset: small}", "'model={preset: small}'")]
+    [InlineData("it's", "'it'\\''s'")]
+    [InlineData("", "''")]
+    public void WhatComesNextCanBeTyped(string argument, string expected) => Assert.Equal(expected, OwnName.Quote(argument));
 }

@@ -94,8 +94,7 @@ public sealed class RunTests(TinyRun run)
                 Assert.True(clock.Elapsed < TimeSpan.FromMinutes(1), "no step within a minute");
                 Thread.Sleep(20);
             }
-            using Process kill = Process.Start("kill", ["-" + signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-            kill.WaitForExit();
+            Send(signal, process);
         }, "train", run.ConfigFile, "--out", folder, "--set", "schedule.steps=100000");
         Assert.True(stopped.ExitCode == code, stopped.Output + stopped.Error);
         Assert.Contains("saving", stopped.Error, StringComparison.Ordinal);
@@ -106,6 +105,32 @@ public sealed class RunTests(TinyRun run)
         Assert.True(resumed.ExitCode == 0, resumed.Error);
         Assert.Contains($"Continuing from step {step} ", resumed.Output, StringComparison.Ordinal);
         Assert.True(File.Exists(Path.Combine(folder, "curves.png")));
+    }
+
+    /// <summary>A step of half a minute on few data: the first Ctrl-C waits for its end, the second does not.</summary>
+    [Fact]
+    public void ASecondInterruptEndsAtOnce()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "signals are sent by the kill command");
+        string folder = run.At("twice");
+        var clock = new Stopwatch();
+        Mm1Run stopped = Mm1.Start(process =>
+        {
+            while (!process.HasExited && !File.Exists(Path.Combine(folder, "metrics.jsonl"))) Thread.Sleep(20);
+            Thread.Sleep(2000); // the batches are made, the step is running
+            Send("INT", process);
+            Thread.Sleep(1000);
+            Assert.False(process.HasExited, "the first signal ended it");
+            clock.Start();
+            Send("INT", process);
+            process.WaitForExit(TimeSpan.FromSeconds(30));
+            clock.Stop();
+        }, "train", run.ConfigFile, "--out", folder, "--threads", "1", "--set", "model={preset: small, decoder: {layers: 12, width: 512, hidden: 1376}}", "--set", "data.sequences=4",
+            "--set", "data.length=1024", "--set", "accumulation=4", "--set", "recompute=true");
+        Assert.True(stopped.ExitCode == ExitCode.Interrupted, $"{stopped.ExitCode}: {stopped.Output}{stopped.Error}");
+        Assert.Contains("saving", stopped.Error, StringComparison.Ordinal);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"it took {clock.Elapsed.TotalSeconds:0.0} s to end");
+        Assert.Empty(Directory.GetDirectories(Path.Combine(folder, "checkpoints")));
     }
 
     [Fact]
@@ -180,5 +205,11 @@ public sealed class RunTests(TinyRun run)
         Mm1Run none = Mm1.Call("generate", run.At("nowhere"), "--prompt", "x");
         Assert.Equal(ExitCode.Unreadable, none.ExitCode);
         Assert.Contains("nowhere", none.Error, StringComparison.Ordinal);
+    }
+
+    private static void Send(string signal, Process process)
+    {
+        using Process kill = Process.Start("kill", ["-" + signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
     }
 }

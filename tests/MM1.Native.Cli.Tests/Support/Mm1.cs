@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace MM1.Native.Cli.Tests;
 
@@ -27,6 +28,13 @@ internal static class Mm1
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (IgnoresInterrupts())
+        {
+            // A shell's background jobs ignore SIGINT, and so would all that they start.
+            start.ArgumentList.Add("--default-signal=INT");
+            start.ArgumentList.Add(start.FileName);
+            start.FileName = "env";
+        }
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "mm1.dll"));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         foreach (string name in start.Environment.Keys.Where(static key => key.StartsWith("TESTINGPLATFORM", StringComparison.Ordinal)).ToArray()) start.Environment.Remove(name);
@@ -42,6 +50,15 @@ internal static class Mm1
             if (!process.HasExited) process.Kill(entireProcessTree: true);
         }
         return new Mm1Run(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+    }
+
+    /// <summary>Whether this process was started with SIGINT ignored; Linux tells.</summary>
+    private static bool IgnoresInterrupts()
+    {
+        const string Key = "SigIgn:";
+        const ulong Interrupt = 1 << (2 - 1);
+        string? line = OperatingSystem.IsLinux() ? File.ReadLines("/proc/self/status").FirstOrDefault(static line => line.StartsWith(Key, StringComparison.Ordinal)) : null;
+        return line is not null && (ulong.Parse(line[Key.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & Interrupt) != 0;
     }
 
     /// <summary>Runs the command in this process: the same code without the start of a runtime.</summary>

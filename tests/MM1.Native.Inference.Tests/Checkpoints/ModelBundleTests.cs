@@ -26,6 +26,9 @@ public sealed class ModelBundleTests
         Assert.Equal(images.StandardDeviation, bundle.Images.StandardDeviation);
         Assert.Equal(ImageResizeMode.PadSquare, bundle.Images.Resize);
         Assert.Equal(folder["a/b"], bundle.Path);
+        // To be run takes no memory for gradients.
+        Assert.All(bundle.Model.Parameters(), static parameter => Assert.False(parameter.RequiresGradient));
+        Assert.Throws<InvalidOperationException>(() => bundle.Model.Parameters()[0].Gradient);
         Assert.Same(small.Device, bundle.Device);
         var world = new SyntheticWorld();
         Document[] prompts = [.. Enumerable.Range(0, 3).Select(number => world.Question(WorldSplit.UnseenSeed, number).Prompt())];

@@ -70,6 +70,18 @@ public sealed class ModelCostTests
         Assert.Equal(3 * (100 * cost.DecoderPerToken + 4 * cost.PerImage), cost.OfStep(100, 4), 1.0);
         Assert.Equal(9, cost.ImageTokens);
         Assert.Equal(512, cost.DocumentLength);
+        // Documents of one length: a token costs what the model says of that length.
+        Assert.Equal(cost.OfStep(2 * 512, 4), cost.OfPacked(2 * 512, 2 * 512 * 513 / 2, 4), 1.0);
+    }
+
+    /// <summary>A convolution's result, its norm's and its activation's at each resolution are kept for backward.</summary>
+    [Fact]
+    public void AStemTakesMemory()
+    {
+        Mm1Config plain = Mm1Presets.Get("tiny"), stemmed = plain with { Vision = plain.Vision with { StemConvolutions = 3 } };
+        var shape = new TrainingShape { Tokens = 0, Images = 10 };
+        long more = ModelMemory.Of(stemmed, ParameterTotals.Of(stemmed), shape).Activations - ModelMemory.Of(plain, ParameterTotals.Of(plain), shape).Activations;
+        Assert.Equal(10L * 4 * 3 * (24 * 24 * 24 + 12 * 12 * 48 + 6 * 6 * 96), more);
     }
 
     /// <summary>Weights, gradients and moments are exact; activations are an estimate that a real step must not miss by more than a quarter.</summary>
