@@ -69,7 +69,7 @@ public sealed class LookTests
         Assert.True(first.ExitCode == 0, first.Error);
         Assert.Contains("\"encoder.*\": 0.1", first.Output, StringComparison.Ordinal);
         Assert.Contains("beta2: 0.95", first.Output, StringComparison.Ordinal);
-        foreach (string key in new[] { "encoderPretraining:", "embeddingDeviation: 0.02", "residualGain: 1", "stemConvolutions: 0", "deviation:" }) Assert.Contains(key, first.Output, StringComparison.Ordinal);
+        foreach (string key in new[] { "encoderPretraining:", "embeddingDeviation: 0.2", "residualGain: 0.5", "stemConvolutions: 3", "deviation:" }) Assert.Contains(key, first.Output, StringComparison.Ordinal);
         File.WriteAllText(folder["printed.yaml"], first.Output);
         Mm1Run second = Mm1.Call("config", "print", folder["printed.yaml"]);
         Assert.True(second.ExitCode == 0, second.Error);
