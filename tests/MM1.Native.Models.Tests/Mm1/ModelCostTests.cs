@@ -18,7 +18,7 @@ public sealed class ModelCostTests
     public void AStemCostsItsConvolutions()
     {
         Mm1Config config = Mm1Presets.Get("tiny");
-        VisionConfig vision = config.Vision with { ImageSize = 48, PatchSize = 8, Width = 96 };
+        VisionConfig vision = config.Vision with { ImageSize = 48, PatchSize = 8, Width = 96, StemConvolutions = 0 };
         double patches = ModelCost.Of(config with { Vision = vision }).EncoderPerImage - 2.0 * 36 * 192 * 96;
         double stem = ModelCost.Of(config with { Vision = vision with { StemConvolutions = 3 } }).EncoderPerImage - patches;
         Assert.Equal(2.0 * 9 * (576 * 3 * 24 + 144 * 24 * 48 + 36 * 48 * 96) + 2.0 * 36 * 96 * 96, stem, 1.0);
@@ -78,7 +78,8 @@ public sealed class ModelCostTests
     [Fact]
     public void AStemTakesMemory()
     {
-        Mm1Config plain = Mm1Presets.Get("tiny"), stemmed = plain with { Vision = plain.Vision with { StemConvolutions = 3 } };
+        Mm1Config stemmed = Mm1Presets.Get("tiny"), plain = stemmed with { Vision = stemmed.Vision with { StemConvolutions = 0 } };
+        Assert.Equal(3, stemmed.Vision.StemConvolutions);
         var shape = new TrainingShape { Tokens = 0, Images = 10 };
         long more = ModelMemory.Of(stemmed, ParameterTotals.Of(stemmed), shape).Activations - ModelMemory.Of(plain, ParameterTotals.Of(plain), shape).Activations;
         Assert.Equal(10L * 4 * 3 * (24 * 24 * 24 + 12 * 12 * 48 + 6 * 6 * 96), more);
