@@ -21,19 +21,19 @@
 // while it goes on. Anything else: fragments go through the same staging as float32, and the warp reads rows of 4 columns a lane back, so that
 // old output, residual and pre-activation are touched in whole sectors and the code of all activations stands once.
 //
-// Order. Tiles go in groups of `group` tiles of M (tile_order); the sum over k ascends in steps of 16 in every instance, so an element's bits
+// Order. Tiles go in groups of tiles of M (tile/tile_order.h); the sum over k ascends in steps of 16 in every instance, so an element's bits
 // do not depend on tile_n, cluster, blocks, m, n or batch.
 //
 // Not supported (the plan says so, and the sm_80 path takes the problem): operands whose address, row stride or batch stride is not a multiple
 // of 16 bytes, k = 0, extents of 2^31 and more, dtypes other than bf16.
 #pragma once
-#include "../dev/tma.cuh"
-#include "../tile/fragment_staging.cuh"
-#include "../tile/tile_order.h"
-#include "../tile/tma_ring.cuh"
-#include "../tile/wgmma_tile.cuh"
-#include "epilogue.cuh"
-#include "gemm_sm90.h"
+#include "dev/tma.cuh"
+#include "gemm/gemm_sm90.h"
+#include "tile/epilogue.cuh"
+#include "tile/fragment_staging.cuh"
+#include "tile/tile_order.h"
+#include "tile/tma_ring.cuh"
+#include "tile/wgmma_tile.cuh"
 
 namespace mm1 {
 
@@ -52,19 +52,30 @@ enum class GemmSm90Fault {
 // What the kernel is told beside the tensor maps.
 struct GemmSm90Arguments {
   int m = 0;
-  int n = 0;
   int k_blocks = 0;         // Stages of one tile: ceil(k / 64), at least 1.
-  int m_tiles = 0;          // Tiles of M times the cluster: rows of clusters.
-  int n_tiles = 0;
-  int tiles = 0;            // m_tiles * n_tiles * batch.
-  int group = 0;
+  int tiles = 0;            // Tiles of all problems; with clusters of two, pairs of tiles.
+  TileOrder order;          // Those of one problem.
   int cluster = 1;
   int problem_step_a = 0;   // 1, or 0 where the batch shares a.
   int problem_step_b = 0;
   bool store_by_tma = false;
-  bool output_is_float32 = false;
-  GemmEpilogue epilogue;
+  Epilogue epilogue;
 };
+
+// A block's part of tile `tile`: first row and column, and which problem.
+struct GemmSm90Place {
+  int row;
+  int column;
+  int problem;
+};
+
+template <class Tile>
+DEV_FN GemmSm90Place gemm_sm90_place(const GemmSm90Arguments& arguments, int tile, uint32_t rank) {
+  const int tiles_of_problem = int(arguments.order.count());
+  const int problem = tile / tiles_of_problem;
+  const TileIndex index = arguments.order.at(tile - problem * tiles_of_problem);
+  return {(int(index.row) * arguments.cluster + int(rank)) * Tile::tile_m, int(index.column) * Tile::tile_n, problem};
+}
 
 template <class Tile, bool a_mn_major, bool b_mn_major, GemmSm90Fault fault>
 DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap* map_b, const GemmSm90Arguments& arguments,
@@ -79,11 +90,9 @@ DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap*
   RingPosition<Tile::stages> at;
   const int clusters = int(dev::nbid_x()) / cluster;
   for (int tile = int(dev::bid_x()) / cluster; tile < arguments.tiles; tile += clusters) {
-    const TilePosition position = tile_order(tile, arguments.m_tiles, arguments.n_tiles, arguments.group);
-    const int row = (position.m_tile * cluster + int(rank)) * Tile::tile_m;
-    const int column = position.n_tile * Tile::tile_n;
-    const int problem_a = position.problem * arguments.problem_step_a;
-    const int problem_b = position.problem * arguments.problem_step_b;
+    const GemmSm90Place place = gemm_sm90_place<Tile>(arguments, tile, rank);
+    const int problem_a = place.problem * arguments.problem_step_a;
+    const int problem_b = place.problem * arguments.problem_step_b;
     for (int block = 0; block < arguments.k_blocks; block++) {
       const int k = block * Tile::tile_k;
       const uint32_t a = shared + at.stage * Tile::stage_bytes;
@@ -94,15 +103,15 @@ DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap*
       if (a_mn_major) {
         DEV_UNROLL
         for (int panel = 0; panel < Tile::tile_m / 64; panel++) {
-          dev::tma_load_3d(a + panel * kSwizzledPanelBytes, map_a, row + panel * 64, k, problem_a, full);
+          dev::tma_load_3d(a + panel * kSwizzledPanelBytes, map_a, place.row + panel * 64, k, problem_a, full);
         }
       } else {
-        dev::tma_load_3d(a, map_a, k, row, problem_a, full);
+        dev::tma_load_3d(a, map_a, k, place.row, problem_a, full);
       }
       for (int piece = first_piece; piece < last_piece; piece++) {
         const uint32_t to = b + uint32_t(piece) * piece_bytes;
-        const int x = b_mn_major ? column + piece * piece_columns : k;
-        const int y = b_mn_major ? k : column + piece * piece_columns;
+        const int x = b_mn_major ? place.column + piece * piece_columns : k;
+        const int y = b_mn_major ? k : place.column + piece * piece_columns;
         if (cluster == 1) {
           dev::tma_load_3d(to, map_b, x, y, problem_b, full);
         } else {
@@ -114,27 +123,36 @@ DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap*
   }
 }
 
+// t = alpha * sum + bias on a fragment whose lane's first column is `column`: the operations of finish() in tile/epilogue.cuh.
+template <int columns>
+DEV_FN void gemm_sm90_plain_epilogue(const Epilogue& epilogue, float* fragment, int column) {
+  DEV_UNROLL
+  for (int j = 0; j < columns / 8; j++) {
+    float* f = fragment + j * 4;
+    DEV_UNROLL
+    for (int i = 0; i < 4; i++) f[i] = dev::multiply(epilogue.alpha, f[i]);
+    const int64_t left = epilogue.columns - (column + j * 8);
+    if (epilogue.bias.data == nullptr || left <= 0) continue;
+    float bias[2];
+    load_elements(epilogue.bias, column + j * 8, left >= 2 && epilogue.access >= 2, left >= 2 ? 2 : 1, bias);
+    DEV_UNROLL
+    for (int i = 0; i < 4; i++) f[i] = dev::add(f[i], bias[i & 1]);
+  }
+}
+
 // A warp's 16 rows of one tile, in chunks of 128 bytes of output a row.
 template <class Tile, class Output, GemmSm90Fault fault>
 DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_registers], const dev::TensorMap* map_output,
-    const GemmSm90Arguments& arguments, uint32_t staging, int& next_block, int row, int column, int problem) {
+    const GemmSm90Arguments& arguments, uint32_t staging, int& next_block, const GemmSm90Place& place) {
   constexpr int chunk_columns = kSwizzledLineBytes / int(sizeof(Output));
   constexpr int chunk_registers = chunk_columns / 2;
   const uint32_t lane = dev::lane();
   DEV_UNROLL
   for (int chunk = 0; chunk < Tile::tile_n / chunk_columns; chunk++) {
-    const int chunk_column = column + chunk * chunk_columns;
-    if (row >= arguments.m || chunk_column >= arguments.n) continue;
+    const int chunk_column = place.column + chunk * chunk_columns;
+    if (place.row >= arguments.m || chunk_column >= arguments.epilogue.columns) continue;
     float* fragment = accumulator + chunk * chunk_registers;
-    DEV_UNROLL
-    for (int j = 0; j < chunk_columns / 8; j++) {
-      DEV_UNROLL
-      for (int i = 0; i < 2; i++) {
-        const float bias = arguments.epilogue.bias_at(chunk_column + j * 8 + int(lane & 3) * 2 + i, arguments.n);
-        fragment[4 * j + i] = arguments.epilogue.linear(fragment[4 * j + i], bias);
-        fragment[4 * j + 2 + i] = arguments.epilogue.linear(fragment[4 * j + 2 + i], bias);
-      }
-    }
+    gemm_sm90_plain_epilogue<chunk_columns>(arguments.epilogue, fragment, chunk_column + int(lane & 3) * 2);
     const uint32_t block = staging + uint32_t(next_block) * kStagingBlockBytes;
     if (fault != GemmSm90Fault::no_staging_wait && lane == 0) dev::tma_store_wait_read<Tile::staging_blocks - 1>();
     dev::sync_warp();
@@ -146,7 +164,7 @@ DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_regist
     if (fault != GemmSm90Fault::no_proxy_fence) dev::fence_proxy_async();
     dev::sync_warp();
     if (lane == 0) {
-      dev::tma_store_3d(map_output, block, chunk_column, row, problem);
+      dev::tma_store_3d(map_output, block, chunk_column, place.row, place.problem);
       dev::tma_store_commit();
     }
     next_block ^= 1;
@@ -156,12 +174,12 @@ DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_regist
 // The same rows through the epilogue of every option: 32 columns at a time as float32 into staging, then 4 columns a lane out of it.
 template <class Tile>
 DEV_FN void gemm_sm90_store_rows(const float (&accumulator)[Tile::accumulator_registers], const GemmSm90Arguments& arguments,
-    uint32_t staging, int row, int column, int problem) {
+    uint32_t staging, const GemmSm90Place& place) {
   const uint32_t lane = dev::lane();
   DEV_NO_UNROLL
   for (int chunk = 0; chunk < Tile::tile_n / 32; chunk++) {
-    const int chunk_column = column + chunk * 32;
-    if (row >= arguments.m || chunk_column >= arguments.n) break;
+    const int chunk_column = place.column + chunk * 32;
+    if (place.row >= arguments.m || chunk_column >= arguments.epilogue.columns) break;
     dev::sync_warp();
     // Registers cannot be indexed: the chunk is found by comparison, so that the code below stands once.
     DEV_UNROLL
@@ -174,9 +192,9 @@ DEV_FN void gemm_sm90_store_rows(const float (&accumulator)[Tile::accumulator_re
       const uint32_t line = uint32_t(pass) * 4 + (lane >> 3);
       float values[4];
       dev::ld_shared_16(values, swizzled_piece(staging, line, lane & 7));
-      const int r = row + int(line);
-      const int c = chunk_column + int(lane & 7) * 4;
-      if (r < arguments.m && c < arguments.n) arguments.epilogue.store_4(problem, r, c, arguments.n - c, values);
+      const int row = place.row + int(line);
+      const int column = chunk_column + int(lane & 7) * 4;
+      if (row < arguments.m && column < arguments.epilogue.columns) finish(arguments.epilogue, place.problem, row, column, values);
     }
   }
 }
@@ -215,17 +233,16 @@ DEV_FN void gemm_sm90_consume(const dev::TensorMap* map_output, const GemmSm90Ar
     dev::wgmma_fence_regs(accumulator);
     if (fault != GemmSm90Fault::early_release) ring.release(previous, thread, release_to);
 
-    const TilePosition position = tile_order(tile, arguments.m_tiles, arguments.n_tiles, arguments.group);
-    const int row = (position.m_tile * cluster + int(rank)) * Tile::tile_m + int(warp) * 16;
-    const int column = position.n_tile * Tile::tile_n;
+    GemmSm90Place place = gemm_sm90_place<Tile>(arguments, tile, rank);
+    place.row += int(warp) * 16;
     if (!arguments.store_by_tma) {
-      gemm_sm90_store_rows<Tile>(accumulator, arguments, staging, row, column, position.problem);
-    } else if (arguments.output_is_float32) {
+      gemm_sm90_store_rows<Tile>(accumulator, arguments, staging, place);
+    } else if (arguments.epilogue.output.is_float32) {
       gemm_sm90_store_by_tma<Tile, float, fault>(
-          accumulator, map_output, arguments, staging, next_block, row, column, position.problem);
+          accumulator, map_output, arguments, staging, next_block, place);
     } else {
       gemm_sm90_store_by_tma<Tile, dev::bf16, fault>(
-          accumulator, map_output, arguments, staging, next_block, row, column, position.problem);
+          accumulator, map_output, arguments, staging, next_block, place);
     }
   }
   if (arguments.store_by_tma && dev::lane() == 0) dev::tma_store_wait<0>();

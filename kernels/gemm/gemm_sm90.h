@@ -4,8 +4,7 @@
 
 #include <cstdint>
 
-#include "../host/device_profile.h"
-#include "mm1/kernels.h"
+#include "gemm/gemm.h"
 
 namespace mm1 {
 
@@ -54,12 +53,12 @@ struct GemmSm90Plan {
   bool store_by_tma = false;      // Plain epilogue (alpha, bias) into an aligned output; else rows are stored by the warps themselves.
 };
 
-// Pure: reads extents, strides, dtypes and addresses' alignment only.
-GemmSm90Plan plan_gemm_sm90(const mm1_gemm_args& args, const DeviceProfile& profile);
+// Pure: reads extents, strides, dtypes and the alignment of addresses only.
+GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& profile);
 
-// Launches on the stream what plan_gemm_sm90 took (args were checked by mm1_gemm). `plan` may differ from the planned one in tile_n, cluster,
-// group, blocks, and store_by_tma may be cleared: the tests do so.
-mm1_status launch_gemm_sm90(mm1_stream stream, const mm1_gemm_args& args, const GemmSm90Plan& plan);
+// Enqueues on the stream a product that plan_gemm_sm90 took. `plan` may differ from the planned one in tile_n, cluster, group and blocks, and
+// store_by_tma may be cleared: the tests do so.
+mm1_status launch_gemm_sm90(mm1_stream stream, const GemmProblem& problem, const GemmSm90Plan& plan);
 
 }  // namespace mm1
 

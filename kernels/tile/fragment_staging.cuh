@@ -4,8 +4,8 @@
 // l / 4 + 8 the same columns in 4 j + 2, 4 j + 3. Block: 16 lines of 128 bytes (64 bf16 or 32 floats), 2048 bytes, 16-byte piece p of line l at
 // place p ^ (l % 8): TMA's 128-byte swizzle. Stores of a warp meet no bank twice.
 #pragma once
-#include "../dev/matrix.cuh"
-#include "wgmma_tile.cuh"
+#include "dev/matrix.cuh"
+#include "tile/wgmma_tile.cuh"
 
 namespace mm1 {
 

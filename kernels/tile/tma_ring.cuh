@@ -7,9 +7,9 @@
 //
 //   shared memory at `barriers`:  full[0] .. full[stages - 1]  empty[0] .. empty[stages - 1], 8 bytes each
 #pragma once
-#include "../dev/barrier.cuh"
-#include "../dev/cluster.cuh"
-#include "../dev/device.cuh"
+#include "dev/barrier.cuh"
+#include "dev/cluster.cuh"
+#include "dev/device.cuh"
 
 namespace mm1 {
 

@@ -7,7 +7,7 @@
 //
 // In both, rows 64 i .. 64 i + 63 of a tile begin 8192 i bytes into it: that is how the consumer warpgroups share a tile.
 #pragma once
-#include "../dev/wgmma.cuh"
+#include "dev/wgmma.cuh"
 
 namespace mm1 {
 
