@@ -62,6 +62,7 @@ struct GemmSm90Arguments {
   Epilogue epilogue;
 };
 
+#if DEV_SM90A
 // A block's part of tile `tile`: first row and column, and which problem.
 struct GemmSm90Place {
   int row;
@@ -78,7 +79,7 @@ DEV_FN GemmSm90Place gemm_sm90_place(const GemmSm90Arguments& arguments, int til
 }
 
 template <class Tile, bool a_mn_major, bool b_mn_major, GemmSm90Fault fault>
-DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap* map_b, const GemmSm90Arguments& arguments,
+DEV_FN void gemm_sm90_produce(const DevTensorMap* map_a, const DevTensorMap* map_b, const GemmSm90Arguments& arguments,
     const TmaRing<Tile::stages>& ring, uint32_t shared, uint32_t rank) {
   // B comes in pieces: two halves of rows where it is K-major, panels of 64 columns where it is MN-major.
   constexpr int pieces = b_mn_major ? Tile::tile_n / 64 : 2;
@@ -98,7 +99,7 @@ DEV_FN void gemm_sm90_produce(const dev::TensorMap* map_a, const dev::TensorMap*
       const uint32_t a = shared + at.stage * Tile::stage_bytes;
       const uint32_t b = a + Tile::a_bytes;
       const uint32_t full = ring.full(at.stage);
-      if (fault != GemmSm90Fault::no_empty_wait) ring.wait_empty(at);
+      if (fault != GemmSm90Fault::no_empty_wait) ring.wait_empty(at, cluster);
       ring.announce(at.stage, fault == GemmSm90Fault::wrong_bytes ? Tile::a_bytes : Tile::stage_bytes);
       if (a_mn_major) {
         DEV_UNROLL
@@ -142,7 +143,7 @@ DEV_FN void gemm_sm90_plain_epilogue(const Epilogue& epilogue, float* fragment, 
 
 // A warp's 16 rows of one tile, in chunks of 128 bytes of output a row.
 template <class Tile, class Output, GemmSm90Fault fault>
-DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_registers], const dev::TensorMap* map_output,
+DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_registers], const DevTensorMap* map_output,
     const GemmSm90Arguments& arguments, uint32_t staging, int& next_block, const GemmSm90Place& place) {
   constexpr int chunk_columns = kSwizzledLineBytes / int(sizeof(Output));
   constexpr int chunk_registers = chunk_columns / 2;
@@ -154,7 +155,7 @@ DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_regist
     float* fragment = accumulator + chunk * chunk_registers;
     gemm_sm90_plain_epilogue<chunk_columns>(arguments.epilogue, fragment, chunk_column + int(lane & 3) * 2);
     const uint32_t block = staging + uint32_t(next_block) * kStagingBlockBytes;
-    if (fault != GemmSm90Fault::no_staging_wait && lane == 0) dev::tma_store_wait_read<Tile::staging_blocks - 1>();
+    if (fault != GemmSm90Fault::no_staging_wait && lane == 0) dev::tma_wait_read<Tile::staging_blocks - 1>();
     dev::sync_warp();
     if constexpr (sizeof(Output) == 2) {
       stage_bf16(block, fragment, lane);
@@ -165,7 +166,7 @@ DEV_FN void gemm_sm90_store_by_tma(float (&accumulator)[Tile::accumulator_regist
     dev::sync_warp();
     if (lane == 0) {
       dev::tma_store_3d(map_output, block, chunk_column, place.row, place.problem);
-      dev::tma_store_commit();
+      dev::tma_commit();
     }
     next_block ^= 1;
   }
@@ -190,8 +191,8 @@ DEV_FN void gemm_sm90_store_rows(const float (&accumulator)[Tile::accumulator_re
     DEV_NO_UNROLL
     for (int pass = 0; pass < 4; pass++) {
       const uint32_t line = uint32_t(pass) * 4 + (lane >> 3);
-      float values[4];
-      dev::ld_shared_16(values, swizzled_piece(staging, line, lane & 7));
+      const uint4 bits = dev::ld_shared_16(swizzled_piece(staging, line, lane & 7));
+      const float values[4] = {dev::u2f(bits.x), dev::u2f(bits.y), dev::u2f(bits.z), dev::u2f(bits.w)};
       const int row = place.row + int(line);
       const int column = chunk_column + int(lane & 7) * 4;
       if (row < arguments.m && column < arguments.epilogue.columns) finish(arguments.epilogue, place.problem, row, column, values);
@@ -200,7 +201,7 @@ DEV_FN void gemm_sm90_store_rows(const float (&accumulator)[Tile::accumulator_re
 }
 
 template <class Tile, bool a_mn_major, bool b_mn_major, GemmSm90Fault fault>
-DEV_FN void gemm_sm90_consume(const dev::TensorMap* map_output, const GemmSm90Arguments& arguments, const TmaRing<Tile::stages>& ring,
+DEV_FN void gemm_sm90_consume(const DevTensorMap* map_output, const GemmSm90Arguments& arguments, const TmaRing<Tile::stages>& ring,
     uint32_t shared, uint32_t rank) {
   const int cluster = arguments.cluster;
   const uint32_t thread = dev::tid() % 128;
@@ -245,13 +246,15 @@ DEV_FN void gemm_sm90_consume(const dev::TensorMap* map_output, const GemmSm90Ar
           accumulator, map_output, arguments, staging, next_block, place);
     }
   }
-  if (arguments.store_by_tma && dev::lane() == 0) dev::tma_store_wait<0>();
+  if (arguments.store_by_tma && dev::lane() == 0) dev::tma_wait<0>();
 }
+
+#endif  // DEV_SM90A
 
 template <int tile_n, bool a_mn_major, bool b_mn_major, GemmSm90Fault fault = GemmSm90Fault::none>
 DEV_KERNEL DEV_BOUNDS(GemmSm90Tile<tile_n>::threads, 1)
-gemm_sm90_kernel(const DEV_GRID_CONST dev::TensorMap map_a, const DEV_GRID_CONST dev::TensorMap map_b,
-    const DEV_GRID_CONST dev::TensorMap map_output, const DEV_GRID_CONST GemmSm90Arguments arguments) {
+gemm_sm90_kernel(const DEV_GRID_CONST DevTensorMap map_a, const DEV_GRID_CONST DevTensorMap map_b,
+    const DEV_GRID_CONST DevTensorMap map_output, const DEV_GRID_CONST GemmSm90Arguments arguments) {
 #if DEV_SM90A
   using Tile = GemmSm90Tile<tile_n>;
   const uint32_t shared = dev::smem_addr(dev::dynamic_smem());

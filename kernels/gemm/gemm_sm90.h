@@ -2,7 +2,7 @@
 #ifndef MM1_GEMM_GEMM_SM90_H
 #define MM1_GEMM_GEMM_SM90_H
 
-#include <cstdint>
+#include <stdint.h>
 
 #include "gemm/gemm.h"
 

@@ -5,9 +5,11 @@
 // place p ^ (l % 8): TMA's 128-byte swizzle. Stores of a warp meet no bank twice.
 #pragma once
 #include "dev/matrix.cuh"
+#include "dev/memory.cuh"
 #include "tile/wgmma_tile.cuh"
 
 namespace mm1 {
+#if DEV_SM90A
 
 constexpr int kStagingBlockBytes = 16 * kSwizzledLineBytes;
 
@@ -33,14 +35,16 @@ DEV_FN void stage_float32(uint32_t block, const float* fragment, uint32_t lane) 
   for (int half = 0; half < 2; half++) {
     DEV_UNROLL
     for (int j = 0; j < 4; j++) {
-      const float* even_from = fragment + j * 4 + half * 2;
-      const float* odd_from = fragment + (j ^ 2) * 4 + half * 2;
+      // Values, not places: a choice between two places would put the accumulators into memory.
+      const uint2 own = {dev::f2u(fragment[j * 4 + half * 2]), dev::f2u(fragment[j * 4 + half * 2 + 1])};
+      const uint2 other = {dev::f2u(fragment[(j ^ 2) * 4 + half * 2]), dev::f2u(fragment[(j ^ 2) * 4 + half * 2 + 1])};
       const uint32_t columns = odd ? uint32_t(j ^ 2) : uint32_t(j);
       const uint32_t line = row + uint32_t(half) * 8;
       const uint32_t address = swizzled_piece(block, line, columns * 2 + ((lane & 3) >> 1)) + (lane & 1) * 8;
-      dev::st_shared_8(address, odd ? odd_from[0] : even_from[0], odd ? odd_from[1] : even_from[1]);
+      dev::st_shared_8(address, uint2{odd ? other.x : own.x, odd ? other.y : own.y});
     }
   }
 }
 
+#endif  // DEV_SM90A
 }  // namespace mm1

@@ -10,8 +10,10 @@
 #include "dev/barrier.cuh"
 #include "dev/cluster.cuh"
 #include "dev/device.cuh"
+#include "tile/host_device.h"
 
 namespace mm1 {
+#if DEV_SM90A
 
 // Where one side of the ring stands: a stage and the parity of the round it is in.
 template <int stages>
@@ -19,7 +21,7 @@ struct RingPosition {
   uint32_t stage = 0;
   uint32_t parity = 0;
 
-  DEV_MEMBER void advance() {
+  MM1_DEVICE_MEMBER void advance() {
     stage++;
     if (stage == stages) {
       stage = 0;
@@ -35,11 +37,11 @@ struct TmaRing {
 
   uint32_t barriers;  // Shared address of the barriers.
 
-  DEV_MEMBER uint32_t full(uint32_t stage) const { return barriers + stage * 8; }
-  DEV_MEMBER uint32_t empty(uint32_t stage) const { return barriers + (stages + stage) * 8; }
+  MM1_DEVICE_MEMBER uint32_t full(uint32_t stage) const { return barriers + stage * 8; }
+  MM1_DEVICE_MEMBER uint32_t empty(uint32_t stage) const { return barriers + (stages + stage) * 8; }
 
   // By one thread, before the block (and cluster) synchronizes: `releases` arrivals free a stage.
-  DEV_MEMBER void initialize(uint32_t releases) const {
+  MM1_DEVICE_MEMBER void initialize(uint32_t releases) const {
     for (uint32_t stage = 0; stage < stages; stage++) {
       dev::mbar_init(full(stage), 1);
       dev::mbar_init(empty(stage), releases);
@@ -47,15 +49,21 @@ struct TmaRing {
     dev::fence_mbar_init();
   }
 
-  DEV_MEMBER void wait_full(const Position& at) const { dev::mbar_wait(full(at.stage), at.parity); }
-  DEV_MEMBER void wait_empty(const Position& at) const { dev::mbar_wait(empty(at.stage), at.parity ^ 1u); }
+  MM1_DEVICE_MEMBER void wait_full(const Position& at) const { dev::mbar_wait(full(at.stage), at.parity); }
+  MM1_DEVICE_MEMBER void wait_empty(const Position& at, int cluster_size) const {
+    if (cluster_size == 1) {
+      dev::mbar_wait(empty(at.stage), at.parity ^ 1u);
+    } else {
+      dev::mbar_wait_cluster(empty(at.stage), at.parity ^ 1u);
+    }
+  }
 
   // The producer's own arrival, with the bytes that TMA will bring to this block in this stage.
-  DEV_MEMBER void announce(uint32_t stage, uint32_t bytes) const { dev::mbar_arrive_expect_tx(full(stage), bytes); }
+  MM1_DEVICE_MEMBER void announce(uint32_t stage, uint32_t bytes) const { dev::mbar_arrive_expect_tx(full(stage), bytes); }
 
   // By every thread of a consumer warpgroup, when none of its wgmmas reads the stage any more. One thread tells each block of the cluster,
   // for each of them fills a part of every block's stage.
-  DEV_MEMBER void release(uint32_t stage, uint32_t thread_of_warpgroup, uint32_t cluster_size) const {
+  MM1_DEVICE_MEMBER void release(uint32_t stage, uint32_t thread_of_warpgroup, uint32_t cluster_size) const {
     if (cluster_size == 1) {
       if (thread_of_warpgroup == 0) dev::mbar_arrive(empty(stage));
     } else if (thread_of_warpgroup < cluster_size) {
@@ -64,4 +72,5 @@ struct TmaRing {
   }
 };
 
+#endif  // DEV_SM90A
 }  // namespace mm1

@@ -15,6 +15,8 @@ constexpr int kWgmmaK = 16;                // k of one instruction.
 constexpr int kSwizzledLineBytes = 128;    // One line of a tile.
 constexpr int kSwizzledPanelBytes = 8192;  // 64 lines.
 
+#if DEV_SM90A
+
 // Descriptor of the 16 k that begin at k = 16 * step of a tile whose k extent is 64.
 template <bool mn_major>
 DEV_FN uint64_t operand_descriptor(uint32_t tile, int step) {
@@ -42,4 +44,5 @@ DEV_FN void multiply_stage(float (&accumulator)[tile_n / 2], uint32_t a, uint32_
   dev::wgmma_fence_regs(accumulator);
 }
 
+#endif  // DEV_SM90A
 }  // namespace mm1
