@@ -14,7 +14,7 @@ constexpr int64_t kTmaAlignment = 16;                   // Bytes, of addresses a
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-bool takes_stride(int64_t bytes) { return bytes % kTmaAlignment == 0 && bytes < kStrideLimit; }
+bool takes_stride(int64_t bytes) { return bytes >= 0 && bytes % kTmaAlignment == 0 && bytes < kStrideLimit; }
 
 bool takes_tma(const GemmInput& input) { return input.is_aligned && takes_stride(input.row_stride) && takes_stride(input.batch_stride); }
 
