@@ -43,17 +43,4 @@ DEV_FN float scale_by_power_of_two(float x, float n) {
   return multiply(multiply(x, first), second);
 }
 
-// Rounded to tf32 (8 bits of exponent, 10 of mantissa; to nearest, ties away from zero), as the bits of a float32.
-DEV_FN uint32_t to_tf32(float x) {
-#if DEV_CUDA
-  uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-  return bits;
-#else
-  const uint32_t bits = f2u(x);
-  if ((bits & 0x7f800000u) == 0x7f800000u) return bits;
-  return (bits + 0x1000u) & ~0x1fffu;
-#endif
-}
-
 }  // namespace dev

@@ -143,8 +143,8 @@ constexpr GemmBudget gemm_budget(GemmKernel kernel, GemmTile tile) {
           tile == GemmTile::small ? 4 : kernel == GemmKernel::float32 ? 1 : 2};
 }
 
-// Blocks of one launch; a larger batch is launched in slices.
-constexpr int64_t kGemmBlocksPerLaunch = kGridX;
+// Problems of one launch, whose blocks lie along x of the grid; a larger batch is launched in slices. 0: not even one problem fits.
+constexpr int64_t gemm_problems_per_launch(int64_t tiles) { return kGridX / tiles; }
 
 // Each enqueues the product on the stream by the given plan, whose kernel must be its own.
 mm1_status launch_gemm_float32(mm1_stream stream, const GemmProblem& problem, const GemmPlan& plan);

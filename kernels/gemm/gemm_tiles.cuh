@@ -15,7 +15,7 @@
 // Not here   split k (the order of a sum must not depend on the shape), persistent blocks, sparse or 8-bit operands.
 #pragma once
 #include "dev/async_copy.cuh"
-#include "dev/launch.h"
+#include "dev/device.cuh"
 #include "gemm/gemm.h"
 #include "tile/epilogue.cuh"
 #include "tile/loader.cuh"
@@ -93,31 +93,10 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) gemm_t
     const uint32_t row = index / (TileB::kExtent / 4);
     const uint32_t column = index % (TileB::kExtent / 4) * 4;
     if (row >= rows || column >= columns) continue;
-    const float4 four = load_shared_float4(ring + Staged::index(row, column) * 4);
-    const float sums[4] = {four.x, four.y, four.z, four.w};
+    const uint4 four = dev::ld_shared_16(ring + Staged::index(row, column) * 4);
+    const float sums[4] = {dev::u2f(four.x), dev::u2f(four.y), dev::u2f(four.z), dev::u2f(four.w)};
     finish(problem.epilogue, batch_index, first_row + row, first_column + column, sums);
   }
 }
-
-#if DEV_HOST
-
-// Launches one configuration over the whole batch, in slices of as many problems as a grid has room for.
-template <class Config>
-mm1_status launch_gemm_config(mm1_stream stream, const GemmProblem& problem, const GemmPlan& plan) {
-  const int64_t tiles = plan.order.count();
-  const int64_t problems_per_launch = tiles >= kGemmBlocksPerLaunch ? 1 : kGemmBlocksPerLaunch / tiles;
-  for (int64_t first = 0; first < problem.batch; first += problems_per_launch) {
-    const int64_t problems = problem.batch - first < problems_per_launch ? problem.batch - first : problems_per_launch;
-    dev::LaunchConfig config;
-    config.grid = {static_cast<uint32_t>(problems * tiles)};
-    config.block = {static_cast<uint32_t>(plan.threads)};
-    config.shared_bytes = static_cast<size_t>(plan.shared_bytes);
-    config.stream = stream;
-    MM1_RETURN_IF_FAILED(dev::launch(config, gemm_tiles<Config>, GemmSlice{problem, plan.order, first}));
-  }
-  return MM1_STATUS_OK;
-}
-
-#endif
 
 }  // namespace mm1

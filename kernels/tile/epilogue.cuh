@@ -17,33 +17,33 @@ DEV_FN void load_elements(const EpilogueOperand& from, int64_t index, bool whole
   if (from.is_float32) {
     const float* source = static_cast<const float*>(from.data) + index;
     if (Width == 4 && whole) {
-      const float4 all = *reinterpret_cast<const float4*>(source);
-      values[0] = all.x;
-      values[1 % Width] = all.y;
-      values[2 % Width] = all.z;
-      values[3 % Width] = all.w;
+      const uint4 all = dev::ld_global_16(source);
+      values[0] = dev::u2f(all.x);
+      values[1 % Width] = dev::u2f(all.y);
+      values[2 % Width] = dev::u2f(all.z);
+      values[3 % Width] = dev::u2f(all.w);
     } else if (Width == 2 && whole) {
-      const float2 all = *reinterpret_cast<const float2*>(source);
-      values[0] = all.x;
-      values[1 % Width] = all.y;
+      const uint2 all = dev::ld_global_8(source);
+      values[0] = dev::u2f(all.x);
+      values[1 % Width] = dev::u2f(all.y);
     } else {
-      DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = i < count ? source[i] : 0.0f;
+      DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = i < count ? dev::u2f(dev::ld_global_4(source + i)) : 0.0f;
     }
     return;
   }
   const dev::bf16* source = static_cast<const dev::bf16*>(from.data) + index;
   if (Width == 4 && whole) {
-    const uint2 all = *reinterpret_cast<const uint2*>(source);
-    values[0] = dev::u2f(all.x << 16);
-    values[1 % Width] = dev::u2f(all.x & 0xffff0000u);
-    values[2 % Width] = dev::u2f(all.y << 16);
-    values[3 % Width] = dev::u2f(all.y & 0xffff0000u);
+    const uint2 all = dev::ld_global_8(source);
+    values[0] = dev::low_bf16(all.x);
+    values[1 % Width] = dev::high_bf16(all.x);
+    values[2 % Width] = dev::low_bf16(all.y);
+    values[3 % Width] = dev::high_bf16(all.y);
   } else if (Width == 2 && whole) {
-    const uint32_t all = *reinterpret_cast<const uint32_t*>(source);
-    values[0] = dev::u2f(all << 16);
-    values[1 % Width] = dev::u2f(all & 0xffff0000u);
+    const uint32_t all = dev::ld_global_4(source);
+    values[0] = dev::low_bf16(all);
+    values[1 % Width] = dev::high_bf16(all);
   } else {
-    DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = i < count ? dev::to_float(source[i]) : 0.0f;
+    DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = i < count ? dev::to_float(dev::bf16{dev::ld_global_2(source + i)}) : 0.0f;
   }
 }
 
@@ -53,25 +53,24 @@ DEV_FN void store_elements(const EpilogueOperand& to, int64_t index, bool whole,
   if (to.is_float32) {
     float* target = static_cast<float*>(to.data) + index;
     if (Width == 4 && whole) {
-      *reinterpret_cast<float4*>(target) = float4{values[0], values[1 % Width], values[2 % Width], values[3 % Width]};
+      dev::st_global_16(target, uint4{dev::f2u(values[0]), dev::f2u(values[1 % Width]), dev::f2u(values[2 % Width]), dev::f2u(values[3 % Width])});
     } else if (Width == 2 && whole) {
-      *reinterpret_cast<float2*>(target) = float2{values[0], values[1 % Width]};
+      dev::st_global_8(target, uint2{dev::f2u(values[0]), dev::f2u(values[1 % Width])});
     } else {
       DEV_UNROLL for (int i = 0; i < Width; i++) {
-        if (i < count) target[i] = values[i];
+        if (i < count) dev::st_global_4(target + i, dev::f2u(values[i]));
       }
     }
     return;
   }
   dev::bf16* target = static_cast<dev::bf16*>(to.data) + index;
   if (Width == 4 && whole) {
-    const uint2 all{dev::pack_bf16(values[0], values[1 % Width]), dev::pack_bf16(values[2 % Width], values[3 % Width])};
-    *reinterpret_cast<uint2*>(target) = all;
+    dev::st_global_8(target, uint2{dev::pack_bf16(values[0], values[1 % Width]), dev::pack_bf16(values[2 % Width], values[3 % Width])});
   } else if (Width == 2 && whole) {
-    *reinterpret_cast<uint32_t*>(target) = dev::pack_bf16(values[0], values[1 % Width]);
+    dev::st_global_4(target, dev::pack_bf16(values[0], values[1 % Width]));
   } else {
     DEV_UNROLL for (int i = 0; i < Width; i++) {
-      if (i < count) target[i] = dev::to_bf16(values[i]);
+      if (i < count) dev::st_global_2(target + i, dev::to_bf16(values[i]).u);
     }
   }
 }

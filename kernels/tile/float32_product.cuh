@@ -6,7 +6,6 @@
 #pragma once
 #include "dev/arithmetic.cuh"
 #include "tile/operand_tile.h"
-#include "tile/shared.cuh"
 #include "tile/staged_tile.h"
 
 namespace mm1 {
@@ -17,16 +16,15 @@ DEV_FN uint32_t float32_row(uint32_t place, uint32_t i) {
   return Tile::kDepthContiguous ? place + i * Places : i / 4 * (4 * Places) + place * 4 + i % 4;
 }
 
-template <class TileA, class TileB>
+template <class TileA, class TileB, int WarpM, int WarpN>
 class Float32Product {
  public:
-  static constexpr int kWarpM = 32;
-  static constexpr int kWarpN = 64;
-  static constexpr int kThreads = TileA::kExtent / kWarpM * (TileB::kExtent / kWarpN) * 32;
+  static_assert(WarpM == 32 && WarpN == 64, "4 by 8 threads of 8 by 8 sums");
+  static constexpr int kThreads = TileA::kExtent / WarpM * (TileB::kExtent / WarpN) * 32;
 
   MM1_DEVICE_MEMBER explicit Float32Product(uint32_t thread)
-      : row_(thread / 32 / (TileB::kExtent / kWarpN) * kWarpM),
-        column_(thread / 32 % (TileB::kExtent / kWarpN) * kWarpN),
+      : row_(thread / 32 / (TileB::kExtent / WarpN) * WarpM),
+        column_(thread / 32 % (TileB::kExtent / WarpN) * WarpN),
         row_place_(thread % 32 / 8),
         column_place_(thread % 8) {
     DEV_UNROLL for (int i = 0; i < 8; i++) {
@@ -58,7 +56,7 @@ class Float32Product {
       DEV_UNROLL for (uint32_t j = 0; j < 8; j++) {
         const uint32_t row = row_ + float32_row<TileA, 4>(row_place_, i);
         const uint32_t column = column_ + float32_row<TileB, 8>(column_place_, j);
-        store_shared(staged + Staged::index(row, column) * 4, sums_[i][j]);
+        dev::st_shared_4(staged + Staged::index(row, column) * 4, dev::f2u(sums_[i][j]));
       }
     }
   }
@@ -69,21 +67,21 @@ class Float32Product {
   MM1_DEVICE_MEMBER static void load_rows(float (&values)[Rows][4], uint32_t tile, uint32_t warp_row, uint32_t place, uint32_t first, uint32_t chunk) {
     if constexpr (Tile::kDepthContiguous) {
       DEV_UNROLL for (uint32_t i = 0; i < Rows; i++) {
-        const float4 four = load_shared_float4(tile + Tile::chunk_offset(warp_row + float32_row<Tile, Places>(place, first + i), chunk));
-        values[i][0] = four.x;
-        values[i][1] = four.y;
-        values[i][2] = four.z;
-        values[i][3] = four.w;
+        const uint4 four = dev::ld_shared_16(tile + Tile::chunk_offset(warp_row + float32_row<Tile, Places>(place, first + i), chunk));
+        values[i][0] = dev::u2f(four.x);
+        values[i][1] = dev::u2f(four.y);
+        values[i][2] = dev::u2f(four.z);
+        values[i][3] = dev::u2f(four.w);
       }
     } else {
       DEV_UNROLL for (uint32_t i = 0; i < Rows; i += 4) {
         const uint32_t row = warp_row + float32_row<Tile, Places>(place, first + i);
         DEV_UNROLL for (uint32_t k = 0; k < 4; k++) {
-          const float4 four = load_shared_float4(tile + Tile::chunk_offset(chunk * 4 + k, row / 4));
-          values[i][k] = four.x;
-          values[i + 1][k] = four.y;
-          values[i + 2][k] = four.z;
-          values[i + 3][k] = four.w;
+          const uint4 four = dev::ld_shared_16(tile + Tile::chunk_offset(chunk * 4 + k, row / 4));
+          values[i][k] = dev::u2f(four.x);
+          values[i + 1][k] = dev::u2f(four.y);
+          values[i + 2][k] = dev::u2f(four.z);
+          values[i + 3][k] = dev::u2f(four.w);
         }
       }
     }

@@ -9,7 +9,6 @@
 #include "dev/async_copy.cuh"
 #include "dev/device.cuh"
 #include "tile/operand_tile.h"
-#include "tile/shared.cuh"
 
 namespace mm1 {
 
@@ -94,15 +93,15 @@ class UnalignedLoader {
       uint32_t words[4];
       DEV_UNROLL for (int word = 0; word < 4; word++) {
         if (Tile::kElementBytes == 4) {
-          words[word] = inside && k + word < from_.depth ? *reinterpret_cast<const uint32_t*>(source + word * next_k) : 0u;
+          words[word] = inside && k + word < from_.depth ? dev::ld_global_4(source + word * next_k) : 0u;
         } else {
           const bool low = inside && k + 2 * word < from_.depth;
           const bool high = inside && k + 2 * word + 1 < from_.depth;
-          words[word] = (low ? *reinterpret_cast<const uint16_t*>(source + 2 * word * next_k) : 0u) |
-                        (high ? static_cast<uint32_t>(*reinterpret_cast<const uint16_t*>(source + (2 * word + 1) * next_k)) << 16 : 0u);
+          words[word] = (low ? dev::ld_global_2(source + 2 * word * next_k) : 0u) |
+                        (high ? static_cast<uint32_t>(dev::ld_global_2(source + (2 * word + 1) * next_k)) << 16 : 0u);
         }
       }
-      store_shared(target + Tile::chunk_offset(row, chunk), uint4{words[0], words[1], words[2], words[3]});
+      dev::st_shared_16(target + Tile::chunk_offset(row, chunk), uint4{words[0], words[1], words[2], words[3]});
     }
     depth_ += Tile::kDepth;
   }

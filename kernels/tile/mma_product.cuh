@@ -7,10 +7,9 @@
 //   a, 16 rows      {rows 0-7, first half of k} {rows 8-15, first} {rows 0-7, second half} {rows 8-15, second}
 //   b, 16 columns   {columns 0-7, first half of k} {columns 0-7, second half} {columns 8-15, first} {columns 8-15, second}
 #pragma once
-#include "dev/arithmetic.cuh"
+#include "dev/device.cuh"
 #include "dev/matrix.cuh"
 #include "tile/operand_tile.h"
-#include "tile/shared.cuh"
 #include "tile/staged_tile.h"
 
 namespace mm1 {
@@ -31,7 +30,7 @@ DEV_FN void load_fragment(uint32_t (&words)[4], uint32_t tile, uint32_t first_ro
     DEV_UNROLL for (uint32_t i = 0; i < 4; i++) {
       const uint32_t row = first_row + (PairIsDepth ? i >> 1 : i & 1) * 8 + (lane >> 2);
       const uint32_t k = step * 8 + (PairIsDepth ? i & 1 : i >> 1) * 4 + (lane & 3);
-      words[i] = dev::f2u(load_shared_float(tile + Tile::element_offset(row, k)));
+      words[i] = dev::ld_shared_4(tile + Tile::element_offset(row, k));
     }
   }
   if constexpr (Tile::kElementBytes == 4) {
@@ -57,17 +56,17 @@ class MmaProduct {
   MM1_DEVICE_MEMBER void multiply(uint32_t tile_a, uint32_t tile_b) {
     DEV_UNROLL for (int step = 0; step < kStageDepthBytes / 32; step++) {
       uint32_t a[kRowFragments][4];
-      uint32_t b[kColumnFragments / 2][4];
+      uint32_t b[kColumnFragments][2];
       DEV_UNROLL for (int i = 0; i < kRowFragments; i++) load_fragment<TileA, false>(a[i], tile_a, row_ + i * 16, step);
-      DEV_UNROLL for (int j = 0; j < kColumnFragments / 2; j++) load_fragment<TileB, true>(b[j], tile_b, column_ + j * 16, step);
-      DEV_UNROLL for (int i = 0; i < kRowFragments; i++) {
-        DEV_UNROLL for (int j = 0; j < kColumnFragments; j++) {
-          if constexpr (TileA::kElementBytes == 2) {
-            dev::mma_bf16(sums_[i][j], a[i], &b[j / 2][j % 2 * 2]);
-          } else {
-            dev::mma_tf32(sums_[i][j], a[i], &b[j / 2][j % 2 * 2]);
-          }
-        }
+      DEV_UNROLL for (int j = 0; j < kColumnFragments; j += 2) {
+        uint32_t two[4];
+        load_fragment<TileB, true>(two, tile_b, column_ + j * 8, step);
+        DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = two[e];
+      }
+      if constexpr (TileA::kElementBytes == 2) {
+        dev::mma_bf16_tile(sums_, a, b);
+      } else {
+        dev::mma_tf32_tile(sums_, a, b);
       }
     }
   }
@@ -81,7 +80,7 @@ class MmaProduct {
         DEV_UNROLL for (int half = 0; half < 2; half++) {
           const uint32_t row = row_ + i * 16 + half * 8 + lane / 4;
           const uint32_t column = column_ + j * 8 + lane % 4 * 2;
-          store_shared(staged + Staged::index(row, column) * 4, float2{sums_[i][j][half * 2], sums_[i][j][half * 2 + 1]});
+          dev::st_shared_8(staged + Staged::index(row, column) * 4, uint2{dev::f2u(sums_[i][j][half * 2]), dev::f2u(sums_[i][j][half * 2 + 1])});
         }
       }
     }
