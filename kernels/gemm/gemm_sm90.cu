@@ -3,6 +3,7 @@
 
 #include "dev/launch.h"
 #include "dev/tensor_map.h"
+#include "gemm/gemm.h"
 #include "gemm/gemm_sm90.cuh"
 #include "host/error.h"
 

@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
-#include "gemm/gemm.h"
+#include "host/device_profile.h"
+#include "mm1/kernels.h"
 
 namespace mm1 {
+
+struct GemmProblem;  // gemm.h
 
 // One instance: a block of 128 x tile_n outputs, k in stages of 64. Everything here is asserted below against what an SM has.
 template <int tile_n_>
@@ -53,11 +56,22 @@ struct GemmSm90Plan {
   bool store_by_tma = false;      // Plain epilogue (alpha, bias) into an aligned output; else rows are stored by the warps themselves.
 };
 
-// Pure: reads extents, strides, dtypes and the alignment of addresses only.
-GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& profile);
+// What somebody who compares or tests instances forces; 0 is left to the plan.
+struct GemmSm90Choice {
+  int tile_n = 0;
+  int cluster = 0;
+  int blocks = 0;              // At most so many persistent blocks.
+  bool rows_only = false;      // Rows are stored by the warps even where TMA could.
+};
 
-// Enqueues on the stream a product that plan_gemm_sm90 took. `plan` may differ from the planned one in tile_n, cluster, group and blocks, and
-// store_by_tma may be cleared: the tests do so.
+// The choice of this process: MM1_GEMM_SM90=256x2 in the environment (columns of a tile, blocks of a cluster); tests set it directly.
+GemmSm90Choice gemm_sm90_choice();
+void set_gemm_sm90_choice(const GemmSm90Choice& choice);
+
+// Pure: reads extents, strides, dtypes and the alignment of addresses only. A forced tile that does not exist is refused.
+GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& profile, const GemmSm90Choice& choice = {});
+
+// Enqueues on the stream a product that plan_gemm_sm90 took.
 mm1_status launch_gemm_sm90(mm1_stream stream, const GemmProblem& problem, const GemmSm90Plan& plan);
 
 }  // namespace mm1

@@ -1,8 +1,12 @@
 // Which tile, cluster and grid the Hopper GEMM takes: a small model of one SM's time instead of a table of measured shapes.
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
 
-#include "gemm_sm90.h"
+#include "gemm/gemm.h"
+#include "gemm/gemm_sm90.h"
 
 namespace mm1 {
 
@@ -41,9 +45,36 @@ double modelled_cycles(const GemmProblem& problem, int64_t multiprocessors, int 
   return double(divide_up(tiles, clusters)) * (k_blocks * std::max(multiply, load) + epilogue);
 }
 
+// A cluster of two needs two rows of tiles to share B between, and a B tile of two halves.
+bool can_share(const GemmProblem& problem, int tile_n) { return tile_n > 64 && problem.m > 128; }
+
+GemmSm90Choice choice_of_environment() {
+  GemmSm90Choice choice;
+  const char* const text = std::getenv("MM1_GEMM_SM90");
+  if (text != nullptr && std::sscanf(text, "%dx%d", &choice.tile_n, &choice.cluster) < 1) choice = {};
+  return choice;
+}
+
+std::mutex g_choice_mutex;
+bool g_choice_known = false;
+GemmSm90Choice g_choice;
+
 }  // namespace
 
-GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& profile) {
+GemmSm90Choice gemm_sm90_choice() {
+  const std::lock_guard<std::mutex> lock(g_choice_mutex);
+  if (!g_choice_known) g_choice = choice_of_environment();
+  g_choice_known = true;
+  return g_choice;
+}
+
+void set_gemm_sm90_choice(const GemmSm90Choice& choice) {
+  const std::lock_guard<std::mutex> lock(g_choice_mutex);
+  g_choice = choice;
+  g_choice_known = true;
+}
+
+GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& profile, const GemmSm90Choice& choice) {
   GemmSm90Plan plan;
   const auto refuse = [&plan](const char* why) {
     plan.refusal = why;
@@ -64,7 +95,10 @@ GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& pro
   double best = -1;
   for (const int tile_n : {256, 128, 64}) {
     for (const int cluster : {2, 1}) {
-      if (cluster == 2 && (tile_n == 64 || problem.m <= 128)) continue;
+      if (choice.tile_n != 0 && choice.tile_n != tile_n) continue;
+      if (choice.cluster == 1 && cluster == 2) continue;
+      if (choice.cluster == 2 && cluster == 1 && can_share(problem, tile_n)) continue;
+      if (cluster == 2 && !can_share(problem, tile_n)) continue;
       const double cycles = modelled_cycles(problem, profile.multiprocessors, tile_n, cluster);
       if (best >= 0 && cycles >= best) continue;
       best = cycles;
@@ -72,11 +106,13 @@ GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& pro
       plan.cluster = cluster;
     }
   }
+  if (plan.tile_n == 0) return refuse("there is no instance of the forced tile");
   // One wave of blocks covers about as many rows as columns of the output: 8 tiles of 128 rows beside 16 of 256 columns.
   plan.group = std::max(1, (plan.tile_n == 256 ? 8 : plan.tile_n == 128 ? 12 : 16) / plan.cluster);
   const int64_t tiles = divide_up(problem.m, 128 * plan.cluster) * divide_up(problem.n, plan.tile_n) * problem.batch;
-  plan.blocks = int(std::min<int64_t>(profile.multiprocessors / plan.cluster, tiles)) * plan.cluster;
-  plan.store_by_tma = stores_by_tma(problem);
+  const int resident = choice.blocks > 0 ? std::min(choice.blocks, profile.multiprocessors) : profile.multiprocessors;
+  plan.blocks = int(std::min<int64_t>(std::max(1, resident / plan.cluster), tiles)) * plan.cluster;
+  plan.store_by_tma = !choice.rows_only && stores_by_tma(problem);
   return plan;
 }
 
