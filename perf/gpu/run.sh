@@ -93,14 +93,14 @@ windows() {
   local csv="$1" list="$2" size="$3" limit="$4" count first code log="$out/$2.log" bad=0
   [ -s "$csv" ] || echo "case,name,result,seconds,text" > "$csv"
   count="$("$conformance" --list "$list" --names | wc -l)"
-  for path in "" 1; do
+  for path in $("$conformance" --list "$list" --paths); do
     for ((first = 0; first < count; first += size)); do
-      MM1_GEMM_SM80="$path" timeout "$limit" "$conformance" "$library" --list "$list" --first "$first" --count "$size" --csv "$csv" >> "$log" 2>&1
+      timeout "$limit" "$conformance" "$library" --list "$list" --path "$path" --first "$first" --count "$size" --csv "$csv" >> "$log" 2>&1
       code=$?
       case $code in
         0 | 4) ;;
-        124) bad=1; echo "$first,\"window of $size, MM1_GEMM_SM80='$path'\",time-out,$limit,\"no end after $limit s\"" >> "$csv" ;;
-        *) bad=1; [ $code -eq 1 ] || echo "$first,\"window of $size, MM1_GEMM_SM80='$path'\",crashed,,\"exit code $code\"" >> "$csv" ;;
+        124) bad=1; echo "$first,\"window of $size, path $path\",time-out,$limit,\"no end after $limit s\"" >> "$csv" ;;
+        *) bad=1; [ $code -eq 1 ] || echo "$first,\"window of $size, path $path\",crashed,,\"exit code $code\"" >> "$csv" ;;
       esac
     done
   done
@@ -137,14 +137,14 @@ if [ "$sanitizer" = 1 ]; then
     echo "skipped: compute-sanitizer does not work here (see $out/sanitizer_probe.log)"
   else
     for check in memcheck initcheck synccheck; do
-      for path in "" 1; do
+      for path in $("$conformance" --list small --paths); do
         start="$(seconds)" result=passed
-        MM1_GEMM_SM80="$path" timeout 900 "$tool" --tool "$check" --error-exitcode 9 "$conformance" "$library" --list small \
-          > "$out/sanitizer_$check${path:+_sm80}.log" 2>&1
+        timeout 900 "$tool" --tool "$check" --error-exitcode 9 "$conformance" "$library" --list small --path "$path" \
+          > "$out/sanitizer_${check}_${path/:/_}.log" 2>&1
         code=$?
-        [ $code -eq 0 ] || [ $code -eq 4 ] || { result="exit code $code"; fail "$check ${path:+(sm_80)}"; }
-        echo "$check,${path:+sm80},$result,$(elapsed "$start")" >> "$out/sanitizer.csv"
-        echo "$check ${path:+(sm_80) }$result"
+        [ $code -eq 0 ] || [ $code -eq 4 ] || { result="exit code $code"; fail "$check, path $path"; }
+        echo "$check,$path,$result,$(elapsed "$start")" >> "$out/sanitizer.csv"
+        echo "$check, path $path: $result"
       done
     done
   fi

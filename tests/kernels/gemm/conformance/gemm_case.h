@@ -35,7 +35,7 @@ struct Case {
   int64_t padding = 0;          // Elements between rows, beside what alignment to 16 bytes asks for.
   int64_t offset = 0;           // Elements before the first one of every operand.
   bool dense = false;           // Rows follow each other even where that leaves them unaligned.
-  std::string path;             // "", or "sm80": MM1_GEMM_SM80=1.
+  std::string path = "auto";    // What is forced: sm80 (MM1_GEMM_SM80=1), sm90:256x2 (MM1_GEMM_SM90=256x2).
 
   bool transposed_a() const { return layout[0] == 'T'; }
   bool transposed_b() const { return layout[1] == 'T'; }

@@ -28,20 +28,20 @@ std::vector<Case> smoke() {
     list.push_back(with(named(name, layout, m, n, k), change));
   };
   const auto plain = [](Case&) {};
-  add("bf16 NT one tile", "NT", 128, 256, 64, plain);
+  add("bf16 NT 256 columns", "NT", 128, 256, 320, [](Case& c) { c.path = "sm90:256x1"; });
   add("bf16 NT tails", "NT", 200, 264, 136, plain);
   add("bf16 NN", "NN", 136, 192, 320, plain);
   add("bf16 TN to float32", "TN", 264, 136, 320, [](Case& c) { c.output = MM1_DTYPE_FLOAT32; });
-  add("bf16 TT", "TT", 72, 136, 200, plain);
-  add("bf16 NT one row", "NT", 1, 512, 512, plain);
+  add("bf16 TT one row", "TT", 1, 512, 512, plain);
   add("bf16 NT bias gelu residual", "NT", 130, 200, 136, [](Case& c) { c.bias = c.residual = true, c.activation = MM1_ACTIVATION_GELU; });
   add("bf16 NT pre_activation silu", "NT", 65, 130, 72, [](Case& c) { c.pre_activation = true, c.activation = MM1_ACTIVATION_SILU; });
   add("bf16 NN gradient of gelu_tanh", "NN", 65, 130, 72, [](Case& c) { c.gradient = true, c.activation = MM1_ACTIVATION_GELU_TANH; });
   add("bf16 TN accumulate", "TN", 136, 72, 264, [](Case& c) { c.output = MM1_DTYPE_FLOAT32, c.alpha = 0.5f, c.beta = 1.0f; });
-  add("bf16 NT batch", "NT", 72, 136, 64, [](Case& c) { c.batch = 5; });
-  add("bf16 NT batch, shared b", "NT", 40, 72, 80, [](Case& c) { c.batch = 3, c.share_b = true; });
+  add("bf16 NT batch, shared b", "NT", 40, 136, 80, [](Case& c) { c.batch = 5, c.share_b = true; });
   add("bf16 NT unaligned rows", "NT", 33, 35, 37, [](Case& c) { c.dense = true; });
   add("bf16 NN unaligned address", "NN", 64, 64, 64, [](Case& c) { c.offset = 1; });
+  add("bf16 NT 128 columns, cluster", "NT", 300, 264, 136, [](Case& c) { c.path = "sm90:128x2"; });
+  add("bf16 TN 256 columns, cluster, float32", "TN", 264, 520, 200, [](Case& c) { c.path = "sm90:256x2", c.output = MM1_DTYPE_FLOAT32; });
   add("bf16 NT on the sm_80 kernel", "NT", 200, 264, 136, [](Case& c) { c.path = "sm80"; });
   add("bf16 TN on the sm_80 kernel", "TN", 136, 264, 200, [](Case& c) { c.path = "sm80"; });
   add("float32 NT", "NT", 130, 70, 133, [](Case& c) { c.input = c.output = MM1_DTYPE_FLOAT32; });
@@ -61,11 +61,14 @@ std::vector<Case> all() {
     const char* path;
   };
   const Precision precisions[] = {
-      {"bf16", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, ""},
-      {"bf16 to float32", MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, ""},
+      {"bf16", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "auto"},
+      {"bf16 to float32", MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "auto"},
+      {"bf16 256x1", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm90:256x1"},
+      {"bf16 256x2", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm90:256x2"},
+      {"bf16 128x2 to float32", MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "sm90:128x2"},
       {"bf16 on sm80", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm80"},
-      {"float32", MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, ""},
-      {"tf32", MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_TF32, ""},
+      {"float32", MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "auto"},
+      {"tf32", MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_TF32, "auto"},
   };
   const auto in = [](Case test, const Precision& precision) {
     test.name = std::string(precision.name) + " " + test.name;
@@ -146,9 +149,11 @@ std::vector<Case> all() {
   for (const char* layout : layouts) {
     Case test = named("bf16 long", layout, 136, 272, 2056);
     list.push_back(test);
-    test.name = "bf16 long on sm80";
-    test.path = "sm80";
-    list.push_back(test);
+    for (const char* path : {"sm80", "sm90:128x1", "sm90:256x1", "sm90:256x2"}) {
+      test.name = std::string("bf16 long ") + path;
+      test.path = path;
+      list.push_back(test);
+    }
   }
   return list;
 }

@@ -1,17 +1,20 @@
 // Conformance of mm1_gemm on whatever device a library drives:
 //
-//   gemm_conformance LIBRARY [--list smoke|small|all] [--first N] [--count N] [--csv FILE] [--names]
+//   gemm_conformance LIBRARY [--list smoke|small|all] [--path PATH] [--first N] [--count N] [--csv FILE]
+//   gemm_conformance [--list smoke|small|all] --names | --paths
 //
 // LIBRARY is libmm1_kernels.so (a GPU) or libmm1_kernels_emulated.so. Each case is run twice (the bits must repeat), compared with float64 (see
 // gemm_case.h), and its last row alone must have the bits that it has in company. --csv appends a row per case, written at once. The last line
 // is "N passed, N failed". Exit code: 0 no case failed and one ran, 1 a case failed, 2 wrong usage, 3 the library has no device, 4 no case of the
-// window belongs to this process (MM1_GEMM_SM80=1 runs the cases of that path, and only those).
+// window belongs to the path. A path forces a kernel (sm80, or sm90:256x2 for a tile and a cluster), which a process can do once: cases of other
+// paths are left to other processes. Default: auto, the cases that force nothing.
 #include <dlfcn.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -153,7 +156,7 @@ std::string run(mm1_stream stream, const Case& test) {
 }
 
 [[noreturn]] void usage(const char* program, const char* what) {
-  std::fprintf(stderr, "%s: %s\nusage: %s LIBRARY [--list smoke|small|all] [--first N] [--count N] [--csv FILE] [--names]\n", program, what, program);
+  std::fprintf(stderr, "%s: %s\nusage: %s LIBRARY [--list smoke|small|all] [--path PATH] [--first N] [--count N] [--csv FILE] [--names] [--paths]\n", program, what, program);
   std::exit(2);
 }
 
@@ -166,6 +169,8 @@ int main(int argument_count, char** arguments) {
   size_t first = 0;
   size_t count = SIZE_MAX;
   bool names = false;
+  bool paths = false;
+  std::string path = "auto";
   for (int i = 1; i < argument_count; i++) {
     const std::string argument = arguments[i];
     const auto value = [&]() -> std::string {
@@ -177,6 +182,8 @@ int main(int argument_count, char** arguments) {
     else if (argument == "--count") count = std::stoul(value());
     else if (argument == "--csv") csv_path = value();
     else if (argument == "--names") names = true;
+    else if (argument == "--paths") paths = true;
+    else if (argument == "--path") path = value();
     else if (argument[0] == '-' || !library.empty()) usage(arguments[0], ("unknown argument " + argument).c_str());
     else library = argument;
   }
@@ -186,7 +193,18 @@ int main(int argument_count, char** arguments) {
     for (const Case& test : cases) std::printf("%s\n", test.name.c_str());
     return 0;
   }
+  if (paths) {
+    std::set<std::string> all;
+    for (const Case& test : cases) all.insert(test.path);
+    for (const std::string& one : all) std::printf("%s\n", one.c_str());
+    return 0;
+  }
   if (library.empty()) usage(arguments[0], "no library given");
+
+  // The library reads these when it plans its first product.
+  if (path == "sm80") setenv("MM1_GEMM_SM80", "1", 1);
+  else if (path.rfind("sm90:", 0) == 0) setenv("MM1_GEMM_SM90", path.c_str() + 5, 1);
+  else if (path != "auto") usage(arguments[0], ("no path " + path).c_str());
 
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -220,9 +238,6 @@ int main(int argument_count, char** arguments) {
   std::FILE* const csv = csv_path.empty() ? nullptr : std::fopen(csv_path.c_str(), "a");
   if (!csv_path.empty() && csv == nullptr) usage(arguments[0], ("cannot write " + csv_path).c_str());
 
-  // Which kernels are forced is read once by a process: cases of another path are left to another process.
-  const char* const forced = std::getenv("MM1_GEMM_SM80");
-  const std::string path = forced != nullptr && forced[0] == '1' ? "sm80" : "";
   int passed = 0;
   int failed = 0;
   for (size_t i = first; i < cases.size() && i - first < count; i++) {
