@@ -166,7 +166,7 @@ std::vector<Case> cases(const std::string& list) {
   std::vector<Case> few;
   if (list != "small") return few;
   for (Case& test : smoke()) {
-    if (test.m * test.n * test.k * test.batch <= 64 * 256 * 128) few.push_back(test);
+    if (test.m * test.n * test.k * test.batch <= 128 * 256 * 384) few.push_back(test);
   }
   return few;
 }
