@@ -66,6 +66,14 @@ mm1_status enter(const char* call, mm1_stream* stream) {
   return backend::resolve_stream(call, stream);
 }
 
+mm1_status launched(const char* call, int32_t code, const char* text) {
+  if (code == MM1_STATUS_OK) return MM1_STATUS_OK;
+  int32_t device = 0;
+  std::string failure;
+  if (backend::get_device(&device) == MM1_STATUS_OK && backend::device_failed(device, &failure)) return report_failure(call, device, failure);
+  return fail(code, "%s: %s", call, text);
+}
+
 const DeviceProfile& current_profile() {
   int32_t device = 0;
   const DeviceProfile* profile = &kProfileSm90;

@@ -4,7 +4,8 @@
 //     ... read_args, checks ...
 //     MM1_RETURN_IF_FAILED(enter("gemm", &stream));   // the device is there and well; NULL becomes the library's own stream
 //     const GemmPlan plan = plan_gemm(args, current_profile());
-//     dev::launch({..., reinterpret_cast<dev::Stream>(stream)}, kernel, ...);
+//     const dev::LaunchStatus status = dev::launch({..., reinterpret_cast<dev::Stream>(stream)}, kernel, ...);
+//     return launched("gemm", status.code, status.text);
 //   }
 #ifndef MM1_HOST_DEVICE_H
 #define MM1_HOST_DEVICE_H
@@ -24,6 +25,9 @@ mm1_status enter(const char* call, mm1_stream* stream);
 
 // The calling thread's current device, for plans and workspace sizes. Call enter() first: where there is no device it is that of sm_90.
 const DeviceProfile& current_profile();
+
+// The status of a launch from its code and text (dev::LaunchStatus). A failure that loses the device is remembered.
+mm1_status launched(const char* call, int32_t code, const char* text);
 
 // Remembers the first failure of a device for good. Returns MM1_STATUS_DEVICE_ERROR for the first one, MM1_STATUS_DEVICE_LOST later.
 mm1_status report_failure(const char* call, int32_t device, const std::string& text);
