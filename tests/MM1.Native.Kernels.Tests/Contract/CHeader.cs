@@ -1,11 +1,12 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace MM1.Native.Kernels.Tests;
 
 /// <summary><c>kernels.h</c> as a compiler sees it: a generated program includes it and prints what the tests compare.</summary>
-internal static class CHeader
+internal static partial class CHeader
 {
     public static string Folder { get; } = Path.Combine(Root(), "kernels", "include");
 
@@ -74,10 +75,10 @@ internal static class CHeader
                 text.AppendLine(field.FieldType == typeof(nint) ? $"IS_POINTER({place})" : $"HAS_TYPE({place}, {FieldType(field.FieldType)})");
             }
         }
-        foreach (string verb in TableEntries()) text.AppendLine($"IN_TABLE({verb})");
+        foreach (string entry in TableEntries()) text.AppendLine($"IN_TABLE({entry})");
         text.AppendLine("int main(void) {");
         text.AppendLine("SIZE(mm1_api) FIELD(mm1_api, get_last_error_message)");
-        foreach (string verb in TableEntries()) text.AppendLine($"FIELD(mm1_api, {verb}) DECLARED(mm1_{verb})");
+        foreach (string entry in TableEntries()) text.AppendLine($"FIELD(mm1_api, {entry}) DECLARED(mm1_{entry})");
         foreach (Type record in ContractNames.Records)
         {
             text.AppendLine($"SIZE({ContractNames.C(record)})");
@@ -92,7 +93,14 @@ internal static class CHeader
     }
 
     /// <summary>The functions of the table after the error text, in any order.</summary>
-    public static string[] TableEntries() =>
+    public static string[] TableEntries() => [.. VerbEntries(), .. RuntimeEntries()];
+
+    /// <summary>The functions of <c>runtime.h</c>, which the interface does not have: a device has them in C#.</summary>
+    public static string[] RuntimeEntries() =>
+        [.. RuntimeFunction().Matches(File.ReadAllText(Path.Combine(Folder, "mm1", "runtime.h"))).Select(match => match.Groups[1].Value)];
+
+    /// <summary>The functions of the table that the interface has: verbs and their workspaces.</summary>
+    public static string[] VerbEntries() =>
         [.. ContractNames.Verbs().Select(verb => ContractNames.Snake(verb.Name)), .. ContractNames.WorkspaceVerbs().Select(verb => ContractNames.Snake(verb) + "_workspace_bytes")];
 
     private static string FieldType(Type type) =>
@@ -122,4 +130,7 @@ internal static class CHeader
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "MM1.Native.sln"))) folder = folder.Parent;
         return folder?.FullName ?? throw new DirectoryNotFoundException("The tests run outside of the repository; kernels.h cannot be found.");
     }
+
+    [GeneratedRegex(@"^MM1_API mm1_status mm1_(\w+)\(", RegexOptions.Multiline)]
+    private static partial Regex RuntimeFunction();
 }

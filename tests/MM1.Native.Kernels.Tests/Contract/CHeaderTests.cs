@@ -70,7 +70,7 @@ public sealed partial class CHeaderTests
 
     [Fact]
     public void TheHeaderHasNoVerbThatTheInterfaceLacks() =>
-        AssertSame(CHeader.TableEntries().Select(verb => "mm1_" + verb).Concat(["mm1_get_last_error_message", "mm1_get_api"]),
+        AssertSame(CHeader.VerbEntries().Select(verb => "mm1_" + verb).Concat(["mm1_get_last_error_message", "mm1_get_api"]),
             Function().Matches(CHeader.Text).Select(match => match.Groups[1].Value));
 
     [Fact]
