@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
@@ -12,6 +13,7 @@ internal sealed unsafe class KernelLibrary
     /// <summary>The version of the binary interface that the records of this assembly have (<c>MM1_ABI_VERSION</c>).</summary>
     public const int AbiVersion = 0;
 
+    private static readonly SearchValues<char> CName = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
     private static readonly Dictionary<string, KernelLibrary> Loaded = [];
 
     private KernelLibrary(string path, in NativeApi api)
@@ -111,12 +113,12 @@ internal sealed unsafe class KernelLibrary
         string text = LastError();
         int colon = text.IndexOf(": ", StringComparison.Ordinal);
         // "gemm: m is -1" names the verb as C does; the exception names it as C# does.
-        string rule = colon > 0 && text.AsSpan(0, colon).IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz0123456789_") < 0 ? text[(colon + 2)..] : text;
+        string rule = colon > 0 && text.AsSpan(0, colon).IndexOfAnyExcept(CName) < 0 ? text[(colon + 2)..] : text;
         if (rule.Length == 0) rule = $"{Description} gives {status} and no text.";
         return status switch
         {
             NativeStatus.InvalidArgument or NativeStatus.Unsupported or NativeStatus.WorkspaceTooSmall => new KernelArgumentException(verb, rule),
-            NativeStatus.OutOfMemory => new OutOfMemoryException($"{verb}: {rule}"),
+            NativeStatus.OutOfMemory => new InsufficientMemoryException($"{verb}: {rule}"),
             NativeStatus.VersionMismatch => new DeviceUnavailableException($"{verb}: {rule}"),
             _ => new DeviceFailureException($"{verb}: {rule}", status == NativeStatus.DeviceLost),
         };

@@ -111,4 +111,66 @@ internal unsafe struct NativeApi
 
     // Random
     public delegate* unmanaged[Cdecl]<nint, RandomFillArgs*, nint, long, int> RandomFill;
+
+    // Devices, streams, events, memory, graphs, modules (runtime.h): every library has all of them.
+    public delegate* unmanaged[Cdecl]<int*, int> DeviceCount;
+    public delegate* unmanaged[Cdecl]<int, NativeDeviceProperties*, int> DeviceGetProperties;
+    public delegate* unmanaged[Cdecl]<int, int> DeviceSetCurrent;
+    public delegate* unmanaged[Cdecl]<int*, int> DeviceGetCurrent;
+    public delegate* unmanaged[Cdecl]<int, int> DeviceGetStatus;
+    public delegate* unmanaged[Cdecl]<int> DeviceSynchronize;
+    public delegate* unmanaged[Cdecl]<nint*, int> StreamCreate;
+    public delegate* unmanaged[Cdecl]<nint, int> StreamDestroy;
+    public delegate* unmanaged[Cdecl]<nint, int> StreamSynchronize;
+    public delegate* unmanaged[Cdecl]<nint, int*, int> StreamQuery;
+    public delegate* unmanaged[Cdecl]<nint, nint, int> StreamWaitEvent;
+    public delegate* unmanaged[Cdecl]<int, nint*, int> EventCreate;
+    public delegate* unmanaged[Cdecl]<nint, int> EventDestroy;
+    public delegate* unmanaged[Cdecl]<nint, nint, int> EventRecord;
+    public delegate* unmanaged[Cdecl]<nint, int> EventSynchronize;
+    public delegate* unmanaged[Cdecl]<nint, int*, int> EventQuery;
+    public delegate* unmanaged[Cdecl]<nint, nint, float*, int> EventElapsedMilliseconds;
+    public delegate* unmanaged[Cdecl]<long, nint*, int> MemoryAllocate;
+    public delegate* unmanaged[Cdecl]<nint, int> MemoryFree;
+    public delegate* unmanaged[Cdecl]<long, nint*, int> MemoryAllocatePinned;
+    public delegate* unmanaged[Cdecl]<nint, int> MemoryFreePinned;
+    public delegate* unmanaged[Cdecl]<long*, long*, int> MemoryGetInfo;
+    public delegate* unmanaged[Cdecl]<nint, nint, void*, long, int> MemoryCopyToDevice;
+    public delegate* unmanaged[Cdecl]<nint, void*, nint, long, int> MemoryCopyToHost;
+    public delegate* unmanaged[Cdecl]<nint, nint, nint, long, int> MemoryCopyOnDevice;
+    public delegate* unmanaged[Cdecl]<nint, nint, int, long, int> MemoryFill;
+    public delegate* unmanaged[Cdecl]<nint, int> GraphBeginCapture;
+    public delegate* unmanaged[Cdecl]<nint, nint*, int> GraphEndCapture;
+    public delegate* unmanaged[Cdecl]<nint, int*, int> GraphIsCapturing;
+    public delegate* unmanaged[Cdecl]<nint, nint*, int> GraphInstantiate;
+    public delegate* unmanaged[Cdecl]<nint, nint, int> GraphLaunch;
+    public delegate* unmanaged[Cdecl]<nint, long*, int> GraphGetSize;
+    public delegate* unmanaged[Cdecl]<nint, int> GraphDestroy;
+    public delegate* unmanaged[Cdecl]<nint, int> GraphInstanceDestroy;
+    public delegate* unmanaged[Cdecl]<void*, long, nint*, int> ModuleLoad;
+    public delegate* unmanaged[Cdecl]<nint, int> ModuleUnload;
+    public delegate* unmanaged[Cdecl]<nint, byte*, nint*, int> ModuleGetFunction;
+    public delegate* unmanaged[Cdecl]<nint, NativeModuleLaunchArgs*, int> ModuleLaunch;
+
+    /// <summary>Bytes of the least table that this program works with: up to the last function of the runtime. Verbs appended behind it may be missing.</summary>
+    public static long Required
+    {
+        get
+        {
+            NativeApi table;
+            return (byte*)&table.ModuleLaunch - (byte*)&table + sizeof(nint);
+        }
+    }
+
+    /// <summary>What every library must have and this table lacks; null where all is there. Verbs may be missing.</summary>
+    public readonly string? FirstMissing()
+    {
+        if (GetLastErrorMessage == null) return "get_last_error_message";
+        fixed (void* first = &DeviceCount, last = &ModuleLaunch)
+        {
+            for (nint* entry = (nint*)first; entry <= (nint*)last; entry++)
+                if (*entry == 0) return $"function {entry - (nint*)first + 1} of runtime.h";
+        }
+        return null;
+    }
 }
