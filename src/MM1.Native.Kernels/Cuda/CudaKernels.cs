@@ -22,13 +22,14 @@ internal sealed unsafe partial class CudaKernels(CudaDevice device) : IKernels
         if (status != 0) throw _library.Error((NativeStatus)status, verb);
     }
 
-    private long Bytes<TArgs>(delegate* unmanaged[Cdecl]<TArgs*, long> entry, in TArgs args, [CallerMemberName] string verb = "") where TArgs : unmanaged
+    private long Bytes<TArgs>(delegate* unmanaged[Cdecl]<TArgs*, long> entry, in TArgs args, [CallerMemberName] string function = "") where TArgs : unmanaged
     {
+        string verb = function[..^"WorkspaceBytes".Length];
         if (entry == null) throw _library.Missing(verb);
         device.MakeCurrent();
         long bytes;
         fixed (TArgs* record = &args) bytes = entry(record);
         GC.KeepAlive(device);
-        return bytes >= 0 ? bytes : throw _library.Error(NativeStatus.InvalidArgument, verb[..^"WorkspaceBytes".Length]);
+        return bytes >= 0 ? bytes : throw _library.Error(NativeStatus.InvalidArgument, verb);
     }
 }
