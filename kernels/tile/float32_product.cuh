@@ -50,13 +50,22 @@ class Float32Product {
     }
   }
 
+  // Without bank conflicts but for a transposed times b transposed, where the rows of four threads share their banks.
   template <class Staged>
   MM1_DEVICE_MEMBER void stage(uint32_t staged) const {
     DEV_UNROLL for (uint32_t i = 0; i < 8; i++) {
-      DEV_UNROLL for (uint32_t j = 0; j < 8; j++) {
-        const uint32_t row = row_ + float32_row<TileA, 4>(row_place_, i);
-        const uint32_t column = column_ + float32_row<TileB, 8>(column_place_, j);
-        dev::st_shared_4(staged + Staged::index(row, column) * 4, dev::f2u(sums_[i][j]));
+      const uint32_t row = row_ + float32_row<TileA, 4>(row_place_, i);
+      if constexpr (TileB::kDepthContiguous) {
+        DEV_UNROLL for (uint32_t j = 0; j < 8; j++) {
+          const uint32_t column = column_ + float32_row<TileB, 8>(column_place_, j);
+          dev::st_shared_4(staged + Staged::index(row, column) * 4, dev::f2u(sums_[i][j]));
+        }
+      } else {
+        DEV_UNROLL for (uint32_t j = 0; j < 8; j += 4) {
+          const uint32_t column = column_ + float32_row<TileB, 8>(column_place_, j);
+          dev::st_shared_16(staged + Staged::index(row, column) * 4,
+                            uint4{dev::f2u(sums_[i][j]), dev::f2u(sums_[i][j + 1]), dev::f2u(sums_[i][j + 2]), dev::f2u(sums_[i][j + 3])});
+        }
       }
     }
   }

@@ -60,9 +60,9 @@ TEST(gemm_access, shared_memory_has_no_bank_conflicts) {
         CHECK_MESSAGE(counted.counters.matrix_conflicts == 0, which.name() + ": ldmatrix conflicts");
         CHECK_MESSAGE(counted.counters.shared_requests > 0, which.name() + ": shared memory was not counted");
         for (const emulator::AccessSite& site : counted.sites) {
-          // float32 sums leave the registers one by one; with rows of a contiguous a thread's rows are neighbours, which costs conflicts
-          // once a tile.
-          if (site.global || (arithmetic == Arithmetic::float32 && site.write && is_in(site, "float32_product"))) continue;
+          if (site.global) continue;
+          // Known, once a tile: the rows of a that four threads have here share their banks.
+          if (arithmetic == Arithmetic::float32 && site.write && is_in(site, "float32_product") && which.turned_a() && which.turned_b()) continue;
           CHECK_MESSAGE(site.units == site.ideal, which.name() + " tile " + std::to_string(tile) + ": " + site.where + " has " +
                                                       std::to_string(site.units) + " wavefronts, " + std::to_string(site.ideal) + " would do");
         }

@@ -11,6 +11,8 @@ using mm1::GemmKernel;
 using mm1::GemmPlan;
 using mm1::GemmTile;
 using mm1::kProfiles;
+using mm1::normalise_gemm;
+using mm1::plan_gemm;
 
 // Addresses that nobody follows.
 void* address(uint64_t value) { return reinterpret_cast<void*>(value); }
