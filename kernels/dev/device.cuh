@@ -30,6 +30,7 @@
 #define DEV_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
 #define DEV_GRID_CONST __grid_constant__
 #define DEV_UNROLL _Pragma("unroll")
+#define DEV_NO_UNROLL _Pragma("unroll 1")
 #define DEV_HERE
 #define DEV_HERE_ONLY
 // A static shared array of the block: DEV_SHARED(float, partial, 32);
@@ -43,6 +44,7 @@
 #define DEV_BOUNDS(...)
 #define DEV_GRID_CONST
 #define DEV_UNROLL
+#define DEV_NO_UNROLL
 #define DEV_HERE , EMULATOR_HERE
 #define DEV_HERE_ONLY EMULATOR_HERE
 #define DEV_SHARED(T, name, n) \

@@ -106,5 +106,21 @@ inline LaunchStatus launch(const LaunchConfig& config, void (*kernel)(P...), A&&
   }(static_cast<P>(arguments)...);
 }
 
+#else
+
+// clang without a toolkit compiles the device side alone. The host side is parsed all the same, as it says which kernels there are.
+using Stream = struct DeviceStream*;
+
+struct LaunchConfig {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes = 0;
+  Stream stream = nullptr;
+  dim3 cluster = {1, 1, 1};
+};
+
+template <class... P, class... A>
+LaunchStatus launch(const LaunchConfig& config, void (*kernel)(P...), A&&... arguments);
+
 #endif
 }  // namespace dev

@@ -13,8 +13,10 @@ struct Dim3 {
 struct Loc {
   const char* file;
   int line;
+  constexpr Loc(const char* its_file = nullptr, int its_line = 0) : file(its_file), line(its_line) {}
 };
-#define EMULATOR_HERE ::emulator::Loc here = ::emulator::Loc{__builtin_FILE(), __builtin_LINE()}
+// With a constructor: g++ 12 evaluates the builtins of a braced aggregate where it is declared, not where the function is called.
+#define EMULATOR_HERE ::emulator::Loc here = ::emulator::Loc(__builtin_FILE(), __builtin_LINE())
 
 struct Block {
   Dim3 index;

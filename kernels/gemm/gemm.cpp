@@ -104,6 +104,8 @@ mm1_status launch(mm1_stream stream, const GemmProblem& problem, const GemmPlan&
       return launch_gemm_tf32_sm80(stream, problem, plan);
     case GemmKernel::bfloat16_sm80:
       return launch_gemm_bfloat16_sm80(stream, problem, plan);
+    case GemmKernel::bfloat16_sm90:
+      return launch_gemm_sm90(stream, problem, plan.sm90);
     default:
       return fail(MM1_STATUS_INTERNAL_ERROR, "%s: the plan names kernel %d, which this library does not have.", kVerb, static_cast<int>(plan.kernel));
   }

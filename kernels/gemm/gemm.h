@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "gemm/gemm_sm90.h"
 #include "host/device_profile.h"
 #include "mm1/kernels.h"
 #include "tile/epilogue.h"
@@ -71,6 +72,7 @@ struct GemmPlan {
   int threads = 0;
   int64_t shared_bytes = 0;
   TileOrder order = {0, 0, 1};
+  GemmSm90Plan sm90;  // With kernel bfloat16_sm90: everything about it; of the fields above only kernel and is_aligned are then set.
 };
 
 // What a caller who compares kernels may force; everything else is left to the plan.
@@ -78,6 +80,7 @@ struct GemmChoice {
   bool sm80_only = false;  // The kernels of sm_80 on a device that has better ones.
   int tile = -1;           // A GemmTile.
   bool unaligned = false;  // The loader for unaligned operands even where they are aligned.
+  GemmSm90Choice sm90;     // Tile and cluster of the kernel for sm_90.
 };
 
 GemmPlan plan_gemm(const GemmProblem& problem, const DeviceProfile& profile, const GemmChoice& choice = {});

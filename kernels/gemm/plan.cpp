@@ -54,6 +54,13 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceProfile& profile, con
   if (problem.m == 0 || problem.n == 0 || problem.batch == 0) return plan;
   plan.kernel = !problem.is_float32 ? GemmKernel::bfloat16_sm80 : problem.tf32 ? GemmKernel::tf32_sm80 : GemmKernel::float32;
   plan.is_aligned = problem.a.is_aligned && problem.b.is_aligned && !choice.unaligned;
+  if (plan.kernel == GemmKernel::bfloat16_sm80 && plan.is_aligned && !choice.sm80_only) {
+    plan.sm90 = plan_gemm_sm90(problem, profile, choice.sm90);
+    if (plan.sm90.refusal == nullptr) {
+      plan.kernel = GemmKernel::bfloat16_sm90;
+      return plan;
+    }
+  }
   if (!plan.is_aligned) {
     plan.tile = GemmTile::small;
   } else if (choice.tile >= 0) {
@@ -81,6 +88,7 @@ GemmChoice gemm_choice() {
   choice.sm80_only = sm80_only != 0;
   choice.tile = g_tile.load();
   choice.unaligned = g_unaligned.load();
+  choice.sm90 = gemm_sm90_choice();
   return choice;
 }
 
@@ -88,6 +96,7 @@ void set_gemm_choice(const GemmChoice& choice) {
   g_sm80_only = choice.sm80_only;
   g_tile = choice.tile;
   g_unaligned = choice.unaligned;
+  set_gemm_sm90_choice(choice.sm90);
 }
 
 }  // namespace mm1

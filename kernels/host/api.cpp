@@ -15,6 +15,11 @@ mm1_api full_table() {
   table.abi_version = MM1_ABI_VERSION;
   table.get_last_error_message = mm1_get_last_error_message;
 
+  table.gemm = mm1_gemm;
+  table.gemm_workspace_bytes = mm1_gemm_workspace_bytes;
+  table.bias_gradient = mm1_bias_gradient;
+  table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
+
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
   table.device_set_current = mm1_device_set_current;
