@@ -71,12 +71,13 @@ GemmCase product(Arithmetic arithmetic, const char* layout, int64_t m, int64_t n
 
 }  // namespace
 
-// Every layout, arithmetic and alignment of inputs at extents of 1, around the tiles and between them.
+// Every layout, arithmetic and alignment of inputs at extents of 1, around the tiles and between them, many tiles and many stages.
 TEST(gemm, agrees_at_every_shape_and_layout) {
   struct Shape {
     int64_t m, n, k;
   };
-  const Shape shapes[] = {{1, 1, 1}, {1, 40, 24}, {7, 1, 33}, {3, 5, 2}, {64, 64, 32}, {65, 63, 40}, {72, 136, 100}, {128, 128, 16}, {200, 24, 72}};
+  const Shape shapes[] = {{1, 1, 1}, {1, 40, 24}, {7, 1, 33}, {3, 5, 2}, {64, 64, 32}, {65, 63, 40}, {72, 136, 100},
+                          {128, 128, 16}, {200, 24, 72}, {129, 127, 65}, {33, 65, 520}, {16, 16, 1000}, {577, 130, 24}, {130, 577, 8}};
   std::vector<GemmCase> cases;
   for (const Shape& shape : shapes) {
     for (const Arithmetic arithmetic : kArithmetics) {
@@ -314,6 +315,64 @@ TEST(gemm, repetitions_give_the_same_bits) {
     const std::vector<float> first = run_gemm(which).output;
     for (int i = 0; i < 2; i++) check_same_bits(which.name(), run_gemm(which).output, first);
   }
+}
+
+// Several calls in a row on a stream of the caller's, each reading what the one before wrote; and the same as a graph that is launched again after
+// its input changed.
+TEST(gemm, calls_follow_each_other_on_a_stream_and_in_a_graph) {
+  constexpr int64_t kSize = 40;
+  const auto matrix = [](float scale) {
+    std::vector<float> values;
+    for (int64_t i = 0; i < kSize * kSize; i++) values.push_back(round_to(MM1_DTYPE_BFLOAT16, static_cast<float>(scale * normal_sample(9, 0, i / kSize, i % kSize))));
+    return values;
+  };
+  DeviceBuffer x(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), w(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), y(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize),
+      z(MM1_DTYPE_FLOAT32, kSize, kSize, kSize), sums(MM1_DTYPE_FLOAT32, kSize);
+  w.upload(matrix(0.2f));
+  mm1_stream stream = nullptr;
+  CHECK_OK(mm1_stream_create(&stream));
+  const auto enqueue = [&] {
+    mm1_gemm_args args = mm1_gemm_args_default();
+    args.m = args.n = args.k = kSize;
+    args.a = x.operand();
+    args.b = w.operand();
+    args.output = y.operand();
+    args.activation = MM1_ACTIVATION_TANH;
+    CHECK_OK(mm1_gemm(stream, &args, nullptr, 0));
+    args.a = y.operand();
+    args.output = z.operand();
+    CHECK_OK(mm1_gemm(stream, &args, nullptr, 0));
+    mm1_bias_gradient_args column_sums = mm1_bias_gradient_args_default();
+    column_sums.rows = column_sums.columns = kSize;
+    column_sums.output_gradient = z.operand();
+    column_sums.bias_gradient = sums.operand();
+    CHECK_OK(mm1_bias_gradient(stream, &column_sums, nullptr, 0));
+  };
+  std::vector<std::vector<float>> expected;
+  for (const float scale : {1.0f, -0.5f}) {
+    x.upload(matrix(scale));
+    CHECK_OK(mm1_stream_synchronize(nullptr));
+    enqueue();
+    CHECK_OK(mm1_stream_synchronize(stream));
+    expected.push_back(sums.download());
+  }
+  mm1_graph graph = nullptr;
+  mm1_graph_instance instance = nullptr;
+  CHECK_OK(mm1_graph_begin_capture(stream));
+  enqueue();
+  CHECK_OK(mm1_graph_end_capture(stream, &graph));
+  CHECK_OK(mm1_graph_instantiate(graph, &instance));
+  for (size_t i = 0; i < 2; i++) {
+    x.upload(matrix(i == 0 ? 1.0f : -0.5f));
+    CHECK_OK(mm1_stream_synchronize(nullptr));
+    CHECK_OK(mm1_graph_launch(instance, stream));
+    CHECK_OK(mm1_stream_synchronize(stream));
+    check_same_bits("replayed sums", sums.download(), expected[i]);
+  }
+  CHECK(expected[0] != expected[1]);
+  CHECK_OK(mm1_graph_instance_destroy(instance));
+  CHECK_OK(mm1_graph_destroy(graph));
+  CHECK_OK(mm1_stream_destroy(stream));
 }
 
 // One block at a time and several, one host thread and several: blocks do not depend on each other.

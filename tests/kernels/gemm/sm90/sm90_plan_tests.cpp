@@ -131,7 +131,7 @@ TEST(gemm_sm90_plan, tma_stores_only_plain_epilogues_into_aligned_rows) {
   CHECK(!with([](mm1_gemm_args& a) { a.beta = 1.0f; }));
   CHECK(!with([](mm1_gemm_args& a) { a.residual = a.a; }));
   CHECK(!with([](mm1_gemm_args& a) { a.activation = MM1_ACTIVATION_RELU; }));
-  CHECK(!with([](mm1_gemm_args& a) { a.pre_activation = a.a; }));
+  CHECK(!with([](mm1_gemm_args& a) { a.pre_activation = a.a, a.pre_activation.data = static_cast<char*>(a.a.data) + 65536; }));
   CHECK(!with([](mm1_gemm_args& a) { a.output.row_stride = 65; }));
   CHECK(!with([](mm1_gemm_args& a) { a.output.data = static_cast<char*>(a.output.data) + 2; }));
   CHECK(!with([](mm1_gemm_args& a) { a.batch = 2, a.batch_stride_output = 64 * 64 + 1; }));
