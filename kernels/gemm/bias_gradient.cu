@@ -7,7 +7,7 @@
 // Roles      column_sums        256 threads for 64 columns of one block of rows, two columns a lane: a warp reads 128 bytes of a bfloat16 row.
 //                               Where one block is all, it writes the result.
 //            join_column_sums   a thread for each column adds the blocks and writes the result.
-// Budget     2 KB of shared memory, 256 threads, no more than 32 registers by design.
+// Budget     2 KB of shared memory, 256 threads, a few dozen registers.
 // Not here   vectors wider than two columns; a result that is a batch of rows.
 #include "gemm/bias_gradient.h"
 
@@ -23,6 +23,7 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * 32;
 constexpr int kWarpRows = static_cast<int>(kColumnSumBlockRows) / kWarps;
+constexpr int kAtOnce = 8;  // Loads on their way before the first is added: one at a time would leave the memory idle.
 
 template <int Width>
 DEV_FN void write_result(const ColumnSums& sums, int64_t column, float (&values)[Width]) {
@@ -53,11 +54,18 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
   const int64_t first_row = block * kColumnSumBlockRows + warp * kWarpRows;
   const int64_t end_row = first_row + kWarpRows < sums.rows ? first_row + kWarpRows : sums.rows;
   if (count > 0) {
-    for (int64_t row = first_row; row < end_row; row++) {
-      float x[2];
-      load_elements(sums.x, row * sums.x.row_stride + column, whole, count, x);
-      pair[0] = dev::add(pair[0], x[0]);
-      pair[1] = dev::add(pair[1], x[1]);
+    for (int64_t row = first_row; row < end_row; row += kAtOnce) {
+      float x[kAtOnce][2];
+      DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+        const bool inside = row + i < end_row;
+        load_elements(sums.x, (row + i) * sums.x.row_stride + column, whole && inside, inside ? count : 0, x[i]);
+      }
+      DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+        if (row + i < end_row) {
+          pair[0] = dev::add(pair[0], x[i][0]);
+          pair[1] = dev::add(pair[1], x[i][1]);
+        }
+      }
     }
   }
   warp_sums[warp * kColumnSumColumns + place] = pair[0];
@@ -81,10 +89,14 @@ DEV_KERNEL DEV_BOUNDS(kThreads) join_column_sums(const DEV_GRID_CONST ColumnSums
   if (column >= sums.columns) return;
   const EpilogueOperand partial{sums.partial, 0, 0, 1, 0};
   float sum[1] = {0.0f};
-  for (int64_t block = 0; block < sums.blocks; block++) {
-    float next[1];
-    load_elements(partial, block * sums.columns + column, false, 1, next);
-    sum[0] = dev::add(sum[0], next[0]);
+  for (int64_t block = 0; block < sums.blocks; block += kAtOnce) {
+    float next[kAtOnce][1];
+    DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+      load_elements(partial, (block + i) * sums.columns + column, false, block + i < sums.blocks ? 1 : 0, next[i]);
+    }
+    DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+      if (block + i < sums.blocks) sum[0] = dev::add(sum[0], next[i][0]);
+    }
   }
   write_result(sums, column, sum);
 }
