@@ -63,13 +63,23 @@ struct MmaOperands {
 
 constexpr int largest_tile = 16;      // tiles of 16 rows, and twice as many of 8 columns
 
+// Matrices of one tile. On the heap, one for each worker: thread-local storage of a library that a program loads late is a few hundred bytes
+// (see Scratch in wgmma.cpp).
+struct TileScratch {
+  alignas(64) float a[largest_tile * 16 * 16];
+  alignas(64) float b[16 * largest_tile * 16];
+  alignas(64) float d[largest_tile * 16 * largest_tile * 16];
+};
+
 // The fragments of all lanes to matrices, the product, and back.
 template <bool Bf16>
 void multiply_tile(const Collective& c, int rows, int columns) {
   constexpr int k = Bf16 ? 16 : 8;
-  alignas(64) static thread_local float a[largest_tile * 16 * 16];
-  alignas(64) static thread_local float b[16 * largest_tile * 16];
-  alignas(64) static thread_local float d[largest_tile * 16 * largest_tile * 16];
+  static thread_local std::unique_ptr<TileScratch> scratch;
+  if (scratch == nullptr) scratch = std::make_unique<TileScratch>();
+  float* const a = scratch->a;
+  float* const b = scratch->b;
+  float* const d = scratch->d;
   const size_t n = static_cast<size_t>(columns) * 8;
   for (int lane = 0; lane < 32; lane++) {
     const MmaOperands& o = *static_cast<MmaOperands*>(c.slot[lane]);

@@ -116,11 +116,20 @@ void load_operand(const BlockState& b, const Descriptor& d, uint32_t extent, flo
   });
 }
 
+// Operands as matrices. On the heap: `worker` and `current` are thread-local variables of the initial-exec model, so all thread-local storage of
+// the library must fit what the C library keeps free for libraries that are loaded late (dlopen): less than 1 KB.
+struct Scratch {
+  alignas(64) float a[64 * 16];
+  alignas(64) float bt[16 * 256];
+};
+
 void execute(WgmmaOperation& o, BlockState& b) {
   if (o.done) return;
   o.done = true;
-  alignas(64) static thread_local float a[64 * 16];
-  alignas(64) static thread_local float bt[16 * 256];
+  static thread_local std::unique_ptr<Scratch> scratch;
+  if (scratch == nullptr) scratch = std::make_unique<Scratch>();
+  float* const a = scratch->a;
+  float* const bt = scratch->bt;
   if (o.registers) {
     for (uint32_t t = 0; t < 128; t++) {
       const uint32_t r = t / 32 * 16 + t % 32 / 4;

@@ -2,6 +2,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace mm1 {
@@ -11,8 +12,17 @@ namespace {
 // A text longer than this is cut at its end; the emulator's longest reports (a deadlock with its waiting threads) fit.
 constexpr int kTextBytes = 8192;
 
-// A plain array: no destructor at thread exit, so a late call from another thread_local's destructor is safe.
-thread_local char text[kTextBytes];
+// Made at a thread's first error, freed when it ends. Not an array: thread-local storage of a library that is loaded late (dlopen) must be small. A
+// failure within another thread_local's destructor makes a new one, which stays.
+struct Text {
+  char* characters = nullptr;
+  ~Text() {
+    std::free(characters);
+    characters = nullptr;
+  }
+};
+
+thread_local Text text;
 
 }  // namespace
 
@@ -23,11 +33,12 @@ mm1_status fail(mm1_status status, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(next, sizeof next, format, arguments);
   va_end(arguments);
-  std::memcpy(text, next, std::strlen(next) + 1);
+  if (text.characters == nullptr) text.characters = static_cast<char*>(std::malloc(kTextBytes));
+  if (text.characters != nullptr) std::memcpy(text.characters, next, std::strlen(next) + 1);
   return status;
 }
 
-const char* last_error_text() { return text; }
+const char* last_error_text() { return text.characters == nullptr ? "" : text.characters; }
 
 }  // namespace mm1
 

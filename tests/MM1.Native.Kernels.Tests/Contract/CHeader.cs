@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
+using MM1.Native.Kernels.Cuda;
 
 namespace MM1.Native.Kernels.Tests;
 
@@ -11,6 +12,8 @@ internal static partial class CHeader
     public static string Folder { get; } = Path.Combine(Root(), "kernels", "include");
 
     public static string Text { get; } = File.ReadAllText(Path.Combine(Folder, "mm1", "kernels.h"));
+
+    private static string RuntimeText { get; } = File.ReadAllText(Path.Combine(Folder, "mm1", "runtime.h"));
 
     /// <summary>The program's output as words of a line by "kind name"; null where there is no such compiler.</summary>
     public static Dictionary<string, string>? Describe(string language)
@@ -87,6 +90,12 @@ internal static partial class CHeader
             text.AppendLine($"{{ {ContractNames.C(record)} args = {ContractNames.C(record)}_default(); unsigned char bytes[sizeof args]; memcpy(bytes, &args, sizeof args);");
             text.AppendLine($"printf(\"default {ContractNames.C(record)}=\"); for (size_t i = 0; i < sizeof args; i++) printf(\"%02X\", bytes[i]); printf(\"\\n\"); }}");
         }
+        foreach (Type record in RuntimeRecords)
+        {
+            text.AppendLine($"SIZE({RuntimeRecord(record)})");
+            foreach (string field in RuntimeFields(RuntimeRecord(record))) text.AppendLine($"FIELD({RuntimeRecord(record)}, {field})");
+        }
+        foreach (NativeStatus status in Enum.GetValues<NativeStatus>()) text.AppendLine($"VALUE(MM1_STATUS_{ContractNames.Snake(status.ToString()).ToUpperInvariant()})");
         foreach (Type enumeration in ContractNames.Enumerations)
             foreach (string member in Enum.GetNames(enumeration)) text.AppendLine($"VALUE({ContractNames.C(enumeration, member)})");
         return text.AppendLine("return 0;\n}").ToString();
@@ -97,7 +106,16 @@ internal static partial class CHeader
 
     /// <summary>The functions of <c>runtime.h</c>, which the interface does not have: a device has them in C#.</summary>
     public static string[] RuntimeEntries() =>
-        [.. RuntimeFunction().Matches(File.ReadAllText(Path.Combine(Folder, "mm1", "runtime.h"))).Select(match => match.Groups[1].Value)];
+        [.. RuntimeFunction().Matches(RuntimeText).Select(match => match.Groups[1].Value)];
+
+    /// <summary>The records of <c>runtime.h</c> that cross the border.</summary>
+    public static Type[] RuntimeRecords => [typeof(NativeDeviceProperties), typeof(NativeModuleLaunchArgs)];
+
+    public static string RuntimeRecord(Type record) => ContractNames.C(record).Replace("mm1_native_", "mm1_", StringComparison.Ordinal);
+
+    /// <summary>The fields of a record in the text of <c>runtime.h</c>.</summary>
+    public static string[] RuntimeFields(string record) =>
+        [.. RuntimeField().Matches(Regex.Match(RuntimeText, $@"typedef struct {record} \{{(.*?)\n\}}", RegexOptions.Singleline).Groups[1].Value).Select(match => match.Groups[1].Value)];
 
     /// <summary>The functions of the table that the interface has: verbs and their workspaces.</summary>
     public static string[] VerbEntries() =>
@@ -108,7 +126,7 @@ internal static partial class CHeader
         : type == typeof(double) ? "double" : ContractNames.C(type);
 
     /// <summary>Standard output, or null if there is no such command. A failure throws with what it said.</summary>
-    private static string? Run(string command, params string[] arguments)
+    public static string? Run(string command, params string[] arguments)
     {
         try
         {
@@ -133,4 +151,7 @@ internal static partial class CHeader
 
     [GeneratedRegex(@"^MM1_API mm1_status mm1_(\w+)\(", RegexOptions.Multiline)]
     private static partial Regex RuntimeFunction();
+
+    [GeneratedRegex(@"^  \w[\w ]*[ *]+(\w+)(?:\[\d+\])?;", RegexOptions.Multiline)]
+    private static partial Regex RuntimeField();
 }

@@ -105,7 +105,7 @@ public sealed partial class CHeaderTests
     private static readonly Dictionary<string, Lazy<Dictionary<string, string>?>> Descriptions =
         Languages.ToDictionary(language => (string)language, language => new Lazy<Dictionary<string, string>?>(() => CHeader.Describe(language)));
 
-    private static Dictionary<string, string> Describe(string language)
+    internal static Dictionary<string, string> Describe(string language)
     {
         Dictionary<string, string>? description = Descriptions[language].Value;
         if (description is null) Assert.Skip($"no '{(language == "c" ? "cc" : "c++")}' compiler on this machine");
