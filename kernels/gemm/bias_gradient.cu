@@ -29,13 +29,12 @@ template <int Width>
 DEV_FN void write_result(const ColumnSums& sums, int64_t column, float (&values)[Width]) {
   const int64_t left = sums.columns - column;
   const int count = left < Width ? static_cast<int>(left) : Width;
-  const bool whole = count == Width && sums.access_result >= Width;
   if (sums.beta != 0.0f) {
     float old[Width];
-    load_elements(sums.result, column, whole, count, old);
+    load_elements(sums.result, column, sums.access_result, count, old);
     DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = dev::fused_multiply_add(sums.beta, old[i], values[i]);
   }
-  store_elements(sums.result, column, whole, count, values);
+  store_elements(sums.result, column, sums.access_result, count, values);
 }
 
 DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums) {
@@ -48,7 +47,6 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
   const int64_t column = first_column + place;
   const int64_t left = sums.columns - column;
   const int count = left >= 2 ? 2 : left > 0 ? static_cast<int>(left) : 0;
-  const bool whole = count == 2 && sums.access_x >= 2;
 
   float pair[2] = {0.0f, 0.0f};
   const int64_t first_row = block * kColumnSumBlockRows + warp * kWarpRows;
@@ -58,7 +56,7 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
       float x[kAtOnce][2];
       DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
         const bool inside = row + i < end_row;
-        load_elements(sums.x, (row + i) * sums.x.row_stride + column, whole && inside, inside ? count : 0, x[i]);
+        load_elements(sums.x, (row + i) * sums.x.row_stride + column, sums.access_x, inside ? count : 0, x[i]);
       }
       DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
         if (row + i < end_row) {
@@ -80,7 +78,7 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
     write_result(sums, column, pair);
   } else {
     const EpilogueOperand partial{sums.partial, 0, 0, 1, 0};
-    store_elements(partial, block * sums.columns + column, false, count, pair);
+    store_elements(partial, block * sums.columns + column, 1, count, pair);
   }
 }
 
@@ -92,7 +90,7 @@ DEV_KERNEL DEV_BOUNDS(kThreads) join_column_sums(const DEV_GRID_CONST ColumnSums
   for (int64_t block = 0; block < sums.blocks; block += kAtOnce) {
     float next[kAtOnce][1];
     DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
-      load_elements(partial, (block + i) * sums.columns + column, false, block + i < sums.blocks ? 1 : 0, next[i]);
+      load_elements(partial, (block + i) * sums.columns + column, 1, block + i < sums.blocks ? 1 : 0, next[i]);
     }
     DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
       if (block + i < sums.blocks) sum[0] = dev::add(sum[0], next[i][0]);
