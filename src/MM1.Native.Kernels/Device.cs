@@ -65,14 +65,14 @@ public abstract class Device : IDisposable
         ArgumentNullException.ThrowIfNull(name);
         options ??= new DeviceOptions();
         if (name == "cpu") return new CpuDevice(options);
-        if (name == "cuda-emulated" || (name.StartsWith("cuda:", StringComparison.Ordinal)
-            && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out _)))
-        {
-            throw new DeviceUnavailableException(
-                $"Device '{name}' needs the native kernel library, which this version does not have yet. Use 'cpu'.");
-        }
+        if (name == "cuda-emulated") return CudaDevice.Open(name, DeviceKind.CudaEmulated, 0);
+        if (name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal))
+            return CudaDevice.Open(name, DeviceKind.Cuda, ordinal);
         throw new ArgumentException($"'{name}' is no device; use 'cpu', 'cuda:N' (N = 0, 1, ...) or 'cuda-emulated'.", nameof(name));
     }
+
+    /// <summary>What this machine has of each device, and why one is not there. Opens each device for a moment.</summary>
+    public static IReadOnlyList<DeviceProbe> Probe() => DeviceProbe.All();
 
     /// <summary>New device memory with undefined content, 256-byte aligned at least.</summary>
     /// <exception cref="OutOfMemoryException">The device cannot give so much.</exception>

@@ -15,8 +15,9 @@ public static class Agreement
     /// <param name="actual">The kernel's.</param>
     /// <param name="reference">The same computed in float64.</param>
     /// <param name="straightforward">The same by the reference's code in float32.</param>
-    /// <param name="epsilon">Rounding unit of the precision that the kernel stores in (float32 by default).</param>
-    public static void Check(string what, ReadOnlySpan<float> actual, ReadOnlySpan<double> reference, ReadOnlySpan<float> straightforward, double epsilon = 5.96e-8)
+    /// <param name="epsilon">Rounding unit of the precision that the kernel computes in (float32 by default).</param>
+    /// <param name="stored">Rounding unit of a narrower type in which the result is stored: every element may be rounded once to it.</param>
+    public static void Check(string what, ReadOnlySpan<float> actual, ReadOnlySpan<double> reference, ReadOnlySpan<float> straightforward, double epsilon = 5.96e-8, double stored = 0)
     {
         if (actual.Length != reference.Length || actual.Length != straightforward.Length)
             throw new ArgumentException($"{what}: lengths {actual.Length}, {reference.Length}, {straightforward.Length} differ.");
@@ -29,13 +30,14 @@ public static class Agreement
             signal += reference[i] * reference[i];
             if (float.IsFinite(straightforward[i])) allowed = Math.Max(allowed, Math.Abs(straightforward[i] - reference[i]));
         }
-        double bound = 2 * allowed + FloorRoundings * epsilon * Math.Sqrt(signal / Math.Max(finite, 1));
+        double floor = FloorRoundings * epsilon * Math.Sqrt(signal / Math.Max(finite, 1)), bound = 2 * allowed + floor;
         for (int i = 0; i < reference.Length; i++)
         {
             if (double.IsFinite(reference[i]))
             {
                 // Elements far above the signal's root mean square round in proportion to themselves.
                 double limit = Math.Max(bound, FloorRoundings * epsilon * Math.Abs(reference[i]));
+                if (stored > 0) limit = Math.Max(limit, stored * Math.Abs(reference[i]) + floor);
                 if (!(Math.Abs(actual[i] - reference[i]) <= limit))
                     throw new InvalidOperationException($"{what}[{i}] is {actual[i]:R}; float64 gives {reference[i]:R}, float32 {straightforward[i]:R}; allowed error {limit:E2}.");
             }

@@ -73,6 +73,16 @@ public sealed class DeviceBuffer : IDisposable
 
     public float[] Download() => Download<float>();
 
+    /// <summary>Writes all elements of a float32 or bfloat16 buffer, rounding where it must.</summary>
+    public void UploadFloats(ReadOnlySpan<float> values)
+    {
+        if (DType == DType.BFloat16) Upload<BFloat16>(Storage.ToBFloat16(values));
+        else Upload(values);
+    }
+
+    /// <summary>All elements of a float32 or bfloat16 buffer. Also checks the guards.</summary>
+    public float[] DownloadFloats() => DType == DType.BFloat16 ? Storage.ToFloat32(Download<BFloat16>()) : Download<float>();
+
     /// <summary>Throws if a byte outside the elements was written.</summary>
     public void CheckGuards()
     {

@@ -205,6 +205,9 @@ enum {
     return args;                              \
   }
 
+/* Devices, streams, events, memory, graphs, modules: a file of their own, which needs the types above and is needed by the table below. */
+#include <mm1/runtime.h>
+
 /* ------------------------------------------------------------------------------------------------------------------
  * gemm: matrix products with fused epilogues
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -1395,8 +1398,8 @@ MM1_API mm1_status mm1_random_fill(mm1_stream stream, const mm1_random_fill_args
  * The table
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Every function of this header as a pointer, so that several libraries (cuda and its emulator) can live in one process. Entries
- * are only ever appended. */
+/* Every function of this header and of mm1/runtime.h as a pointer, so that several libraries (cuda and its emulator) can live in one
+ * process. Entries are only ever appended. A verb that the library does not have is NULL. */
 typedef struct mm1_api {
   int64_t struct_size; /* In: sizeof(mm1_api) of the caller. Out: bytes that the library filled, at most that. */
   int32_t abi_version; /* Out: the library's MM1_ABI_VERSION. */
@@ -1477,10 +1480,49 @@ typedef struct mm1_api {
   mm1_status (*softmax_forward)(mm1_stream, const mm1_softmax_forward_args*, void*, int64_t);
   mm1_status (*softmax_backward)(mm1_stream, const mm1_softmax_backward_args*, void*, int64_t);
   mm1_status (*random_fill)(mm1_stream, const mm1_random_fill_args*, void*, int64_t);
+  /* mm1/runtime.h. */
+  mm1_status (*device_count)(int32_t*);
+  mm1_status (*device_get_properties)(int32_t, mm1_device_properties*);
+  mm1_status (*device_set_current)(int32_t);
+  mm1_status (*device_get_current)(int32_t*);
+  mm1_status (*device_get_status)(int32_t);
+  mm1_status (*device_synchronize)(void);
+  mm1_status (*stream_create)(mm1_stream*);
+  mm1_status (*stream_destroy)(mm1_stream);
+  mm1_status (*stream_synchronize)(mm1_stream);
+  mm1_status (*stream_query)(mm1_stream, int32_t*);
+  mm1_status (*stream_wait_event)(mm1_stream, mm1_event);
+  mm1_status (*event_create)(int32_t, mm1_event*);
+  mm1_status (*event_destroy)(mm1_event);
+  mm1_status (*event_record)(mm1_event, mm1_stream);
+  mm1_status (*event_synchronize)(mm1_event);
+  mm1_status (*event_query)(mm1_event, int32_t*);
+  mm1_status (*event_elapsed_milliseconds)(mm1_event, mm1_event, float*);
+  mm1_status (*memory_allocate)(int64_t, void**);
+  mm1_status (*memory_free)(void*);
+  mm1_status (*memory_allocate_pinned)(int64_t, void**);
+  mm1_status (*memory_free_pinned)(void*);
+  mm1_status (*memory_get_info)(int64_t*, int64_t*);
+  mm1_status (*memory_copy_to_device)(mm1_stream, void*, const void*, int64_t);
+  mm1_status (*memory_copy_to_host)(mm1_stream, void*, const void*, int64_t);
+  mm1_status (*memory_copy_on_device)(mm1_stream, void*, const void*, int64_t);
+  mm1_status (*memory_fill)(mm1_stream, void*, int32_t, int64_t);
+  mm1_status (*graph_begin_capture)(mm1_stream);
+  mm1_status (*graph_end_capture)(mm1_stream, mm1_graph*);
+  mm1_status (*graph_is_capturing)(mm1_stream, int32_t*);
+  mm1_status (*graph_instantiate)(mm1_graph, mm1_graph_instance*);
+  mm1_status (*graph_launch)(mm1_graph_instance, mm1_stream);
+  mm1_status (*graph_get_size)(mm1_graph, int64_t*);
+  mm1_status (*graph_destroy)(mm1_graph);
+  mm1_status (*graph_instance_destroy)(mm1_graph_instance);
+  mm1_status (*module_load)(const void*, int64_t, mm1_module*);
+  mm1_status (*module_unload)(mm1_module);
+  mm1_status (*module_get_function)(mm1_module, const char*, mm1_function*);
+  mm1_status (*module_launch)(mm1_stream, const mm1_module_launch_args*);
 } mm1_api;
 
 /* Fills *table for a caller compiled against MM1_ABI_VERSION `version`: entries up to table->struct_size that the library has; entries of a
- * newer caller that it lacks become NULL. MM1_STATUS_VERSION_MISMATCH if the library does not have that version. */
+ * newer caller that it lacks, and verbs that it does not implement, become NULL. MM1_STATUS_VERSION_MISMATCH if the library does not have that version. */
 MM1_API mm1_status mm1_get_api(int32_t version, mm1_api* table);
 
 #ifdef __cplusplus

@@ -1,15 +1,19 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
+using System.Text.RegularExpressions;
+using MM1.Native.Kernels.Cuda;
 
 namespace MM1.Native.Kernels.Tests;
 
 /// <summary><c>kernels.h</c> as a compiler sees it: a generated program includes it and prints what the tests compare.</summary>
-internal static class CHeader
+internal static partial class CHeader
 {
     public static string Folder { get; } = Path.Combine(Root(), "kernels", "include");
 
     public static string Text { get; } = File.ReadAllText(Path.Combine(Folder, "mm1", "kernels.h"));
+
+    private static string RuntimeText { get; } = File.ReadAllText(Path.Combine(Folder, "mm1", "runtime.h"));
 
     /// <summary>The program's output as words of a line by "kind name"; null where there is no such compiler.</summary>
     public static Dictionary<string, string>? Describe(string language)
@@ -74,10 +78,10 @@ internal static class CHeader
                 text.AppendLine(field.FieldType == typeof(nint) ? $"IS_POINTER({place})" : $"HAS_TYPE({place}, {FieldType(field.FieldType)})");
             }
         }
-        foreach (string verb in TableEntries()) text.AppendLine($"IN_TABLE({verb})");
+        foreach (string entry in TableEntries()) text.AppendLine($"IN_TABLE({entry})");
         text.AppendLine("int main(void) {");
         text.AppendLine("SIZE(mm1_api) FIELD(mm1_api, get_last_error_message)");
-        foreach (string verb in TableEntries()) text.AppendLine($"FIELD(mm1_api, {verb}) DECLARED(mm1_{verb})");
+        foreach (string entry in TableEntries()) text.AppendLine($"FIELD(mm1_api, {entry}) DECLARED(mm1_{entry})");
         foreach (Type record in ContractNames.Records)
         {
             text.AppendLine($"SIZE({ContractNames.C(record)})");
@@ -86,13 +90,35 @@ internal static class CHeader
             text.AppendLine($"{{ {ContractNames.C(record)} args = {ContractNames.C(record)}_default(); unsigned char bytes[sizeof args]; memcpy(bytes, &args, sizeof args);");
             text.AppendLine($"printf(\"default {ContractNames.C(record)}=\"); for (size_t i = 0; i < sizeof args; i++) printf(\"%02X\", bytes[i]); printf(\"\\n\"); }}");
         }
+        foreach (Type record in RuntimeRecords)
+        {
+            text.AppendLine($"SIZE({RuntimeRecord(record)})");
+            foreach (string field in RuntimeFields(RuntimeRecord(record))) text.AppendLine($"FIELD({RuntimeRecord(record)}, {field})");
+        }
+        foreach (NativeStatus status in Enum.GetValues<NativeStatus>()) text.AppendLine($"VALUE(MM1_STATUS_{ContractNames.Snake(status.ToString()).ToUpperInvariant()})");
         foreach (Type enumeration in ContractNames.Enumerations)
             foreach (string member in Enum.GetNames(enumeration)) text.AppendLine($"VALUE({ContractNames.C(enumeration, member)})");
         return text.AppendLine("return 0;\n}").ToString();
     }
 
     /// <summary>The functions of the table after the error text, in any order.</summary>
-    public static string[] TableEntries() =>
+    public static string[] TableEntries() => [.. VerbEntries(), .. RuntimeEntries()];
+
+    /// <summary>The functions of <c>runtime.h</c>, which the interface does not have: a device has them in C#.</summary>
+    public static string[] RuntimeEntries() =>
+        [.. RuntimeFunction().Matches(RuntimeText).Select(match => match.Groups[1].Value)];
+
+    /// <summary>The records of <c>runtime.h</c> that cross the border.</summary>
+    public static Type[] RuntimeRecords => [typeof(NativeDeviceProperties), typeof(NativeModuleLaunchArgs)];
+
+    public static string RuntimeRecord(Type record) => ContractNames.C(record).Replace("mm1_native_", "mm1_", StringComparison.Ordinal);
+
+    /// <summary>The fields of a record in the text of <c>runtime.h</c>.</summary>
+    public static string[] RuntimeFields(string record) =>
+        [.. RuntimeField().Matches(Regex.Match(RuntimeText, $@"typedef struct {record} \{{(.*?)\n\}}", RegexOptions.Singleline).Groups[1].Value).Select(match => match.Groups[1].Value)];
+
+    /// <summary>The functions of the table that the interface has: verbs and their workspaces.</summary>
+    public static string[] VerbEntries() =>
         [.. ContractNames.Verbs().Select(verb => ContractNames.Snake(verb.Name)), .. ContractNames.WorkspaceVerbs().Select(verb => ContractNames.Snake(verb) + "_workspace_bytes")];
 
     private static string FieldType(Type type) =>
@@ -100,7 +126,7 @@ internal static class CHeader
         : type == typeof(double) ? "double" : ContractNames.C(type);
 
     /// <summary>Standard output, or null if there is no such command. A failure throws with what it said.</summary>
-    private static string? Run(string command, params string[] arguments)
+    public static string? Run(string command, params string[] arguments)
     {
         try
         {
@@ -122,4 +148,10 @@ internal static class CHeader
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "MM1.Native.sln"))) folder = folder.Parent;
         return folder?.FullName ?? throw new DirectoryNotFoundException("The tests run outside of the repository; kernels.h cannot be found.");
     }
+
+    [GeneratedRegex(@"^MM1_API mm1_status mm1_(\w+)\(", RegexOptions.Multiline)]
+    private static partial Regex RuntimeFunction();
+
+    [GeneratedRegex(@"^  \w[\w ]*[ *]+(\w+)(?:\[\d+\])?;", RegexOptions.Multiline)]
+    private static partial Regex RuntimeField();
 }

@@ -70,7 +70,7 @@ public sealed partial class CHeaderTests
 
     [Fact]
     public void TheHeaderHasNoVerbThatTheInterfaceLacks() =>
-        AssertSame(CHeader.TableEntries().Select(verb => "mm1_" + verb).Concat(["mm1_get_last_error_message", "mm1_get_api"]),
+        AssertSame(CHeader.VerbEntries().Select(verb => "mm1_" + verb).Concat(["mm1_get_last_error_message", "mm1_get_api"]),
             Function().Matches(CHeader.Text).Select(match => match.Groups[1].Value));
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed partial class CHeaderTests
     private static readonly Dictionary<string, Lazy<Dictionary<string, string>?>> Descriptions =
         Languages.ToDictionary(language => (string)language, language => new Lazy<Dictionary<string, string>?>(() => CHeader.Describe(language)));
 
-    private static Dictionary<string, string> Describe(string language)
+    internal static Dictionary<string, string> Describe(string language)
     {
         Dictionary<string, string>? description = Descriptions[language].Value;
         if (description is null) Assert.Skip($"no '{(language == "c" ? "cc" : "c++")}' compiler on this machine");

@@ -9,7 +9,7 @@ public sealed class BiasGradientTests
         from shape in new (int Rows, int Columns)[] { (0, 5), (5, 0), (1, 1), (3, 7), (256, 33), (257, 130), (1000, 17), (700, 300), (5000, 3) }
         from padding in new[] { 0, 5 }
         from beta in new[] { 0f, 1f, -0.5f }
-        from name in TestDevices.Names
+        from name in TestDevices.Names.Concat(TestDevices.Native)
         select new TheoryDataRow<string, int, int, int, float>(name, shape.Rows, shape.Columns, padding, beta);
 
     [Theory, MemberData(nameof(Cases))]

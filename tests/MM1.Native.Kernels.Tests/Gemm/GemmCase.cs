@@ -26,27 +26,34 @@ public sealed record GemmCase
     public int Residual { get; init; }
     /// <summary>Elements between the rows of every operand, above its columns.</summary>
     public int Padding { get; init; }
+    /// <summary>What the operands are stored in; values that go into the reference are rounded to it first.</summary>
+    public DType Compute { get; init; } = DType.Float32;
+    /// <summary>Whether output, residual and bias are float32 beside operands that are not.</summary>
+    public bool Float32Output { get; init; }
+    public MathMode MathMode { get; init; }
 
     private bool TurnA => Layout[0] == 'T';
     private bool TurnB => Layout[1] == 'T';
+    private DType OutputType => Float32Output ? DType.Float32 : Compute;
 
     /// <summary>Runs on the device; returns output and pre-activation, all problems one after the other.</summary>
     public (float[] Output, float[] PreActivation) Run(Device device)
     {
         using DeviceBuffer a = Buffer(device, A(), (ShareA ? 1 : Batch) * (TurnA ? K : M), TurnA ? M : K);
         using DeviceBuffer b = Buffer(device, B(), (ShareB ? 1 : Batch) * (TurnB ? N : K), TurnB ? K : N);
-        using var output = new DeviceBuffer(device, (long)Batch * M, N, DType.Float32, N + Padding);
-        if (Beta != 0 || Residual == 2) output.Upload<float>(Old());
-        using DeviceBuffer? bias = Bias ? Buffer(device, BiasValues(), 1, N) : null;
-        using DeviceBuffer? residual = Residual == 1 ? Buffer(device, ResidualValues(), Batch * M, N) : null;
+        using var output = new DeviceBuffer(device, (long)Batch * M, N, OutputType, N + Padding);
+        if (Beta != 0 || Residual == 2) output.UploadFloats(Old());
+        using DeviceBuffer? bias = Bias ? Buffer(device, BiasValues(), 1, N, OutputType) : null;
+        using DeviceBuffer? residual = Residual == 1 ? Buffer(device, ResidualValues(), Batch * M, N, OutputType) : null;
         using DeviceBuffer? pre = !PreActivation && !Gradient ? null
-            : Gradient ? Buffer(device, PreActivationValues(), Batch * M, N) : new DeviceBuffer(device, (long)Batch * M, N, DType.Float32, N + Padding);
+            : Gradient ? Buffer(device, PreActivationValues(), Batch * M, N) : new DeviceBuffer(device, (long)Batch * M, N, Compute, N + Padding);
         var args = new GemmArgs
         {
             TransposeA = TurnA ? Transpose.Transposed : Transpose.None,
             TransposeB = TurnB ? Transpose.Transposed : Transpose.None,
             Activation = Activation,
             ActivationGradient = Gradient ? 1 : 0,
+            MathMode = MathMode,
             M = M,
             N = N,
             K = K,
@@ -72,21 +79,30 @@ public sealed record GemmCase
         workspace.CheckGuards();
         a.CheckGuards();
         b.CheckGuards();
-        return (output.Download(), pre?.Download() ?? []);
+        return (output.DownloadFloats(), pre?.DownloadFloats() ?? []);
     }
 
     /// <summary>Checks the device's result against the reference in float64.</summary>
     public void Check(Device device)
     {
         (float[] output, float[] pre) = Run(device);
-        var references = References.GetOrAdd(this, @case => (@case.Reference<double>(), @case.Reference<float>()));
-        Agreement.Check($"{this} output", output, references.Exact.Output, references.Straight.Output);
-        if (PreActivation && !Gradient) Agreement.Check($"{this} pre-activation", pre, references.Exact.PreActivation, references.Straight.PreActivation);
+        var references = References.GetOrAdd(this, @case => (@case.Reference<double>(), @case.Straightforward()));
+        Agreement.Check($"{this} output", output, references.Exact.Output, references.Straight.Output, stored: Storage.Rounding(OutputType));
+        if (PreActivation && !Gradient) Agreement.Check($"{this} pre-activation", pre, references.Exact.PreActivation, references.Straight.PreActivation, stored: Storage.Rounding(Compute));
+    }
+
+    /// <summary>The reference's code in the kernel's precision: products and sums in float32, results rounded when they are stored.</summary>
+    private (float[] Output, float[] PreActivation) Straightforward()
+    {
+        (float[] output, float[] pre) = Reference<float>();
+        return (Storage.Round(output, OutputType), Storage.Round(pre, Compute));
     }
 
     private (T[] Output, T[] PreActivation) Reference<T>() where T : System.Numerics.IFloatingPointIeee754<T>
     {
-        T[] a = Samples.As<T>(A()), b = Samples.As<T>(B()), old = Samples.As<T>(Old()), residual = Samples.As<T>(ResidualValues()), pre = Samples.As<T>(PreActivationValues());
+        // tf32 is the kernel's own rounding of float32 operands: the straightforward form has it too, the exact one has not.
+        bool tf32 = MathMode == MathMode.Tf32 && typeof(T) == typeof(float);
+        T[] a = Samples.As<T>(tf32 ? Storage.RoundToTf32(A()) : A()), b = Samples.As<T>(tf32 ? Storage.RoundToTf32(B()) : B()), old = Samples.As<T>(Old()), residual = Samples.As<T>(ResidualValues()), pre = Samples.As<T>(PreActivationValues());
         var outputs = new List<T>();
         var pres = new List<T>();
         int size = M * N;
@@ -106,7 +122,7 @@ public sealed record GemmCase
     // Element (i, k) depends on i alone for its place, so that a product of fewer rows has the same first rows.
     private float[] A()
     {
-        float[] byRow = Samples.Normal(1, (long)(ShareA ? 1 : Batch) * M * K);
+        float[] byRow = Storage.Round(Samples.Normal(1, (long)(ShareA ? 1 : Batch) * M * K), Compute);
         if (!TurnA) return byRow;
         var turned = new float[byRow.Length];
         for (int index = 0; index < (ShareA ? 1 : Batch); index++)
@@ -119,15 +135,20 @@ public sealed record GemmCase
         return turned;
     }
 
-    private float[] B() => Samples.Normal(2, (long)(ShareB ? 1 : Batch) * K * N, K == 0 ? 1 : 1 / Math.Sqrt(K));
+    private float[] B() => Storage.Round(Samples.Normal(2, (long)(ShareB ? 1 : Batch) * K * N, K == 0 ? 1 : 1 / Math.Sqrt(K)), Compute);
 
-    private float[] Old() => Samples.Normal(3, (long)Batch * M * N);
+    private float[] Old() => Storage.Round(Samples.Normal(3, (long)Batch * M * N), OutputType);
 
-    private float[] BiasValues() => Samples.Normal(4, N);
+    private float[] BiasValues() => Storage.Round(Samples.Normal(4, N), OutputType);
 
-    private float[] ResidualValues() => Samples.Normal(5, (long)Batch * M * N);
+    private float[] ResidualValues() => Storage.Round(Samples.Normal(5, (long)Batch * M * N), OutputType);
 
-    private float[] PreActivationValues() => Samples.Normal(6, (long)Batch * M * N, 2);
+    private float[] PreActivationValues() => Storage.Round(Samples.Normal(6, (long)Batch * M * N, 2), Compute);
 
-    private DeviceBuffer Buffer(Device device, float[] values, int rows, int columns) => DeviceBuffer.From<float>(device, values, rows, columns, columns + Padding);
+    private DeviceBuffer Buffer(Device device, float[] values, int rows, int columns, DType? dtype = null)
+    {
+        var buffer = new DeviceBuffer(device, rows, columns, dtype ?? Compute, columns + Padding);
+        buffer.UploadFloats(values);
+        return buffer;
+    }
 }

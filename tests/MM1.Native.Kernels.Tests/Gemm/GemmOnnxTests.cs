@@ -6,7 +6,7 @@ namespace MM1.Native.Kernels.Tests;
 /// <summary>The operator vectors of the ONNX standard.</summary>
 public sealed class GemmOnnxTests
 {
-    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Select(name => new TheoryDataRow<string>(name));
+    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Concat(TestDevices.Native).Select(name => new TheoryDataRow<string>(name));
 
     /// <summary>C of ONNX is a bias where it is one row, and else, scaled by beta, the old output.</summary>
     [Theory, MemberData(nameof(Devices))]

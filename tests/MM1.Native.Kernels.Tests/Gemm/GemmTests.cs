@@ -133,8 +133,8 @@ public sealed class GemmTests
         for (int i = 0; i < result.Length; i++) Assert.Equal(i / N == 3, float.IsNaN(result[i]));
     }
 
-    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Select(name => new TheoryDataRow<string>(name));
+    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Concat(TestDevices.Native).Select(name => new TheoryDataRow<string>(name));
 
     private static IEnumerable<TheoryDataRow<string, GemmCase>> Each(IEnumerable<GemmCase> cases) =>
-        from @case in cases from name in TestDevices.Names select new TheoryDataRow<string, GemmCase>(name, @case);
+        from @case in cases from name in TestDevices.Names.Concat(TestDevices.Native) select new TheoryDataRow<string, GemmCase>(name, @case);
 }

@@ -1,0 +1,126 @@
+"""The C ABI of libmm1_kernels (kernels/include/mm1/kernels.h) by ctypes, on tensors of PyTorch."""
+import ctypes
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Missing(Exception):
+    """Something this machine lacks; the text says what and what to do."""
+
+
+class Operand(ctypes.Structure):
+    """mm1_operand"""
+    _fields_ = [("data", ctypes.c_void_p), ("dtype", ctypes.c_int32), ("reserved", ctypes.c_int32), ("row_stride", ctypes.c_int64)]
+
+
+class GemmArgs(ctypes.Structure):
+    """mm1_gemm_args"""
+    _fields_ = [
+        ("struct_size", ctypes.c_int64),
+        ("transpose_a", ctypes.c_int32),
+        ("transpose_b", ctypes.c_int32),
+        ("activation", ctypes.c_int32),
+        ("activation_gradient", ctypes.c_int32),
+        ("math_mode", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+        ("m", ctypes.c_int64),
+        ("n", ctypes.c_int64),
+        ("k", ctypes.c_int64),
+        ("batch", ctypes.c_int64),
+        ("a", Operand),
+        ("b", Operand),
+        ("output", Operand),
+        ("bias", Operand),
+        ("residual", Operand),
+        ("pre_activation", Operand),
+        ("batch_stride_a", ctypes.c_int64),
+        ("batch_stride_b", ctypes.c_int64),
+        ("batch_stride_output", ctypes.c_int64),
+        ("batch_stride_residual", ctypes.c_int64),
+        ("batch_stride_pre_activation", ctypes.c_int64),
+        ("alpha", ctypes.c_float),
+        ("beta", ctypes.c_float),
+    ]
+
+
+ACTIVATIONS = {"none": 0, "relu": 1, "gelu": 2, "gelu_tanh": 3, "quick_gelu": 4, "silu": 5, "sigmoid": 6, "tanh": 7}
+FLOAT32, BFLOAT16 = 2, 3
+
+
+def import_torch():
+    """PyTorch with a GPU that it sees, or Missing."""
+    try:
+        import torch
+    except ImportError as error:
+        raise Missing(f"PyTorch is not installed ({error}); the peers are cuBLAS by way of torch.matmul: pip install torch") from error
+    if not torch.cuda.is_available():
+        raise Missing("no GPU found: torch.cuda.is_available() is False; run this on a machine with an NVIDIA GPU (sm_80 or later)")
+    return torch
+
+
+def find_library(given=None):
+    """The path of libmm1_kernels.so: as given, MM1_KERNELS_PATH, or the usual build folder."""
+    candidates = [given] if given else [os.environ.get("MM1_KERNELS_PATH"), REPOSITORY / "artifacts/native/lib/libmm1_kernels.so"]
+    candidates = [Path(c) for c in candidates if c]
+    candidates = [c / "libmm1_kernels.so" if c.is_dir() else c for c in candidates]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    tried = ", ".join(str(c) for c in candidates)
+    raise Missing(f"libmm1_kernels.so not found (tried {tried}); build it: cmake -S . -B artifacts/native && cmake --build artifacts/native")
+
+
+class Library:
+    """The functions that the scripts here call."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.handle = ctypes.CDLL(str(path))
+        self.handle.mm1_get_last_error_message.restype = ctypes.c_char_p
+        self.handle.mm1_gemm.restype = ctypes.c_int32
+        self.handle.mm1_gemm.argtypes = [ctypes.c_void_p, ctypes.POINTER(GemmArgs), ctypes.c_void_p, ctypes.c_int64]
+        self.handle.mm1_gemm_workspace_bytes.restype = ctypes.c_int64
+        self.handle.mm1_gemm_workspace_bytes.argtypes = [ctypes.POINTER(GemmArgs)]
+
+    def error(self):
+        return self.handle.mm1_get_last_error_message().decode()
+
+    def gemm(self, args, stream, workspace=None):
+        """Launches on a torch stream that is not the default one (NULL means the library's own stream)."""
+        if not stream.cuda_stream:
+            raise ValueError("give a stream of your own: torch.cuda.Stream()")
+        address, size = (workspace.data_ptr(), workspace.numel() * workspace.element_size()) if workspace is not None else (None, 0)
+        status = self.handle.mm1_gemm(stream.cuda_stream, ctypes.byref(args), address, size)
+        if status != 0:
+            raise RuntimeError(f"mm1_gemm returned {status}: {self.error()}")
+
+    def workspace(self, torch, args):
+        """Scratch for one call, or None where it needs none."""
+        size = self.handle.mm1_gemm_workspace_bytes(ctypes.byref(args))
+        if size < 0:
+            raise RuntimeError(f"mm1_gemm_workspace_bytes: {self.error()}")
+        return torch.empty(size, dtype=torch.uint8, device="cuda") if size else None
+
+
+def operand(tensor):
+    """A matrix (or a batch of them) whose columns are contiguous, or an absent operand."""
+    if tensor is None:
+        return Operand()
+    if tensor.stride(-1) != 1:
+        raise ValueError("columns must be contiguous")
+    dtype = {"torch.float32": FLOAT32, "torch.bfloat16": BFLOAT16}[str(tensor.dtype)]
+    return Operand(tensor.data_ptr(), dtype, 0, tensor.stride(-2) if tensor.dim() > 1 else tensor.numel())
+
+
+def gemm_args(a, b, output, transpose_a=False, transpose_b=False, bias=None, residual=None, activation="none", alpha=1.0, beta=0.0):
+    """The record of output = activation(alpha op(a) op(b) + beta output + bias) + residual; three dimensions are a batch."""
+    batch = output.shape[0] if output.dim() == 3 else 1
+    stride = lambda t: t.stride(0) if t is not None and t.dim() == 3 else 0
+    return GemmArgs(
+        struct_size=ctypes.sizeof(GemmArgs), transpose_a=int(transpose_a), transpose_b=int(transpose_b), activation=ACTIVATIONS[activation],
+        m=output.shape[-2], n=output.shape[-1], k=a.shape[-2] if transpose_a else a.shape[-1], batch=batch,
+        a=operand(a), b=operand(b), output=operand(output), bias=operand(bias), residual=operand(residual),
+        batch_stride_a=stride(a), batch_stride_b=stride(b), batch_stride_output=stride(output), batch_stride_residual=stride(residual),
+        alpha=alpha, beta=beta)

@@ -1,0 +1,13 @@
+# Configures, builds and runs program.c against the tree installed at PREFIX.
+cmake_minimum_required(VERSION 3.22)
+file(REMOVE_RECURSE ${BUILD})
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGN} ended with ${result}:\n${output}")
+  endif()
+  message(STATUS "${output}")
+endfunction()
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -G ${GENERATOR} -D CMAKE_C_COMPILER=${C_COMPILER} -D CMAKE_PREFIX_PATH=${PREFIX})
+run(${CMAKE_COMMAND} --build ${BUILD})
+run(${BUILD}/program)
