@@ -1,15 +1,33 @@
-# mm1_add_tests(<name> SOURCES <.cpp files> [KERNELS <.cu files>] [MODES <mode>...])
+# mm1_add_tests(<name> [SOURCES <.cpp files>] [SHARED <.cpp files>] [KERNELS <.cu files>] [MODES <mode>...])
 #
 # A test program mm1_kernels_tests_<name>, linked with the insides of the emulated library, registered with CTest once for each mode:
 #   late, early         when asynchronous copies take effect
 #   seed1 seed2 seed3   random order of threads, blocks and streams
-#   shadow              a second program with shadow memory; KERNELS are instrumented, SOURCES are not
-# Default: late.
+#   shadow              a second program with shadow memory; KERNELS are instrumented, SOURCES are not, but may look at MM1_SHADOW
+# Default: late. SHARED sources do not look at MM1_SHADOW: they are compiled once for all programs of the folder.
+function(mm1_shared_test_object source result)
+  get_filename_component(path ${source} ABSOLUTE)
+  file(RELATIVE_PATH target ${PROJECT_SOURCE_DIR} ${path})
+  string(MAKE_C_IDENTIFIER ${target} target)
+  if(NOT TARGET ${target})
+    add_library(${target} OBJECT ${path})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/kernels ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/kernels/include)
+    target_compile_options(${target} PRIVATE -Wall -Wextra)
+    target_compile_definitions(${target} PRIVATE MM1_STATIC_LIBRARY)
+  endif()
+  set(${result} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
+endfunction()
+
 function(mm1_add_tests name)
-  cmake_parse_arguments(PARSE_ARGV 1 tests "" "" "SOURCES;KERNELS;MODES")
+  cmake_parse_arguments(PARSE_ARGV 1 tests "" "" "SOURCES;SHARED;KERNELS;MODES")
   if(NOT tests_MODES)
     set(tests_MODES late)
   endif()
+  set(objects)
+  foreach(source ${PROJECT_SOURCE_DIR}/tests/kernels/main.cpp ${tests_SHARED})
+    mm1_shared_test_object(${source} object)
+    list(APPEND objects ${object})
+  endforeach()
   if(tests_KERNELS)
     mm1_kernels_as_cxx(${tests_KERNELS})
   endif()
@@ -29,7 +47,7 @@ function(mm1_add_tests name)
     endif()
     set(program mm1_kernels_tests_${name}${suffix})
     if(NOT TARGET ${program})
-      add_executable(${program} ${tests_SOURCES} ${PROJECT_SOURCE_DIR}/tests/kernels/main.cpp)
+      add_executable(${program} ${tests_SOURCES} ${objects})
       target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests/kernels)
       target_compile_options(${program} PRIVATE -Wall -Wextra)
       target_link_libraries(${program} PRIVATE mm1_kernels_emulated${suffix}_static)
