@@ -60,7 +60,7 @@ void run_kernel(const LaunchShape& shape, const KernelCall& call, const Options&
   shadow_end_launch(launch);
 #else
   uint64_t workers = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-  workers = std::min<uint64_t>(workers, (launch.units + options.residency - 1) / std::max(1u, options.residency));
+  workers = std::min<uint64_t>(workers, (launch.units + resident_units(options) - 1) / resident_units(options));
   if (options.count_accesses) workers = 1;       // so that the figures do not depend on the host
   std::vector<std::thread> helpers;
   for (uint64_t i = 1; i < workers; i++) helpers.emplace_back([&] { run_units(launch); });

@@ -29,7 +29,6 @@ Options read_options() {
   if (async) o.late = std::strcmp(async, "early") != 0;
   o.seed = number("MM1_EMULATOR_SEED", o.seed);
   o.residency = number("MM1_EMULATOR_RESIDENCY", o.residency);
-  if (o.residency == 0) o.residency = 1;
   o.threads = number("MM1_EMULATOR_THREADS", o.threads);
   o.count_accesses = number("MM1_EMULATOR_COUNT", 0) != 0;
   o.spin_limit_ms = number("MM1_EMULATOR_SPIN_MS", o.spin_limit_ms);

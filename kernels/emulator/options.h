@@ -17,8 +17,8 @@ struct Options {
   // at random, asynchronous operations take effect at random moments, and streams run only while the host waits for one of them.
   uint32_t seed = 0;
 
-  // MM1_EMULATOR_RESIDENCY=n: clusters (or blocks, without clusters) that one host thread interleaves.
-  uint32_t residency = 2;
+  // MM1_EMULATOR_RESIDENCY=n: clusters (or blocks, without clusters) that one host thread interleaves. 0: two, or with a seed 1 to 4.
+  uint32_t residency = 0;
 
   // MM1_EMULATOR_THREADS=n: host threads for one launch; 0: one for each processor. Shadow builds always use one.
   uint32_t threads = 0;

@@ -159,9 +159,7 @@ Worker* take_worker(Launch& launch) {
   if (w->random_state == 0) w->random_state = 1;
   w->counters = {};
   w->accesses.clear();
-  uint32_t resident = launch.options.residency;
-  if (launch.options.seed) resident = 1 + (launch.options.seed + resident) % 4;
-  resident = static_cast<uint32_t>(std::min<uint64_t>(std::max(1u, resident), launch.units));
+  const uint32_t resident = static_cast<uint32_t>(std::min<uint64_t>(resident_units(launch.options), launch.units));
   w->units.resize(resident);
   for (auto& unit : w->units) {
     if (!unit) unit.reset(new Unit);

@@ -253,6 +253,7 @@ extern __thread Worker* worker __attribute__((tls_model("initial-exec")));
 inline Thread* self() { return static_cast<Thread*>(current); }
 inline BlockState* block() { return static_cast<BlockState*>(current->block); }
 inline bool late() { return worker->launch->options.late; }
+inline uint32_t resident_units(const Options& o) { return o.residency ? o.residency : o.seed ? 1 + o.seed % 4 : 2; }
 inline bool seeded() { return worker->launch->options.seed != 0; }
 // Whether an asynchronous operation is to take effect at once: always (early), never (late), or by chance (late with a seed).
 inline bool takes_effect_now() { return !late() || (seeded() && worker->random_below(4) == 0); }

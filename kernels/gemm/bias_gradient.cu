@@ -7,7 +7,7 @@
 // Roles      column_sums        256 threads for 64 columns of one block of rows, two columns a lane: a warp reads 128 bytes of a bfloat16 row.
 //                               Where one block is all, it writes the result.
 //            join_column_sums   a thread for each column adds the blocks and writes the result.
-// Budget     2 KB of shared memory, 256 threads, no more than 32 registers by design.
+// Budget     2 KB of shared memory, 256 threads, a few dozen registers.
 // Not here   vectors wider than two columns; a result that is a batch of rows.
 #include "gemm/bias_gradient.h"
 
@@ -23,18 +23,18 @@ namespace {
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * 32;
 constexpr int kWarpRows = static_cast<int>(kColumnSumBlockRows) / kWarps;
+constexpr int kAtOnce = 8;  // Loads on their way before the first is added: one at a time would leave the memory idle.
 
 template <int Width>
 DEV_FN void write_result(const ColumnSums& sums, int64_t column, float (&values)[Width]) {
   const int64_t left = sums.columns - column;
   const int count = left < Width ? static_cast<int>(left) : Width;
-  const bool whole = count == Width && sums.access_result >= Width;
   if (sums.beta != 0.0f) {
     float old[Width];
-    load_elements(sums.result, column, whole, count, old);
+    load_elements(sums.result, column, sums.access_result, count, old);
     DEV_UNROLL for (int i = 0; i < Width; i++) values[i] = dev::fused_multiply_add(sums.beta, old[i], values[i]);
   }
-  store_elements(sums.result, column, whole, count, values);
+  store_elements(sums.result, column, sums.access_result, count, values);
 }
 
 DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums) {
@@ -47,17 +47,23 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
   const int64_t column = first_column + place;
   const int64_t left = sums.columns - column;
   const int count = left >= 2 ? 2 : left > 0 ? static_cast<int>(left) : 0;
-  const bool whole = count == 2 && sums.access_x >= 2;
 
   float pair[2] = {0.0f, 0.0f};
   const int64_t first_row = block * kColumnSumBlockRows + warp * kWarpRows;
   const int64_t end_row = first_row + kWarpRows < sums.rows ? first_row + kWarpRows : sums.rows;
   if (count > 0) {
-    for (int64_t row = first_row; row < end_row; row++) {
-      float x[2];
-      load_elements(sums.x, row * sums.x.row_stride + column, whole, count, x);
-      pair[0] = dev::add(pair[0], x[0]);
-      pair[1] = dev::add(pair[1], x[1]);
+    for (int64_t row = first_row; row < end_row; row += kAtOnce) {
+      float x[kAtOnce][2];
+      DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+        const bool inside = row + i < end_row;
+        load_elements(sums.x, (row + i) * sums.x.row_stride + column, sums.access_x, inside ? count : 0, x[i]);
+      }
+      DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+        if (row + i < end_row) {
+          pair[0] = dev::add(pair[0], x[i][0]);
+          pair[1] = dev::add(pair[1], x[i][1]);
+        }
+      }
     }
   }
   warp_sums[warp * kColumnSumColumns + place] = pair[0];
@@ -72,7 +78,7 @@ DEV_KERNEL DEV_BOUNDS(kThreads) column_sums(const DEV_GRID_CONST ColumnSums sums
     write_result(sums, column, pair);
   } else {
     const EpilogueOperand partial{sums.partial, 0, 0, 1, 0};
-    store_elements(partial, block * sums.columns + column, false, count, pair);
+    store_elements(partial, block * sums.columns + column, 1, count, pair);
   }
 }
 
@@ -81,10 +87,14 @@ DEV_KERNEL DEV_BOUNDS(kThreads) join_column_sums(const DEV_GRID_CONST ColumnSums
   if (column >= sums.columns) return;
   const EpilogueOperand partial{sums.partial, 0, 0, 1, 0};
   float sum[1] = {0.0f};
-  for (int64_t block = 0; block < sums.blocks; block++) {
-    float next[1];
-    load_elements(partial, block * sums.columns + column, false, 1, next);
-    sum[0] = dev::add(sum[0], next[0]);
+  for (int64_t block = 0; block < sums.blocks; block += kAtOnce) {
+    float next[kAtOnce][1];
+    DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+      load_elements(partial, (block + i) * sums.columns + column, 1, block + i < sums.blocks ? 1 : 0, next[i]);
+    }
+    DEV_UNROLL for (int i = 0; i < kAtOnce; i++) {
+      if (block + i < sums.blocks) sum[0] = dev::add(sum[0], next[i][0]);
+    }
   }
   write_result(sums, column, sum);
 }

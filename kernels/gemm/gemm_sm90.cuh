@@ -135,7 +135,7 @@ DEV_FN void gemm_sm90_plain_epilogue(const Epilogue& epilogue, float* fragment, 
     const int64_t left = epilogue.columns - (column + j * 8);
     if (epilogue.bias.data == nullptr || left <= 0) continue;
     float bias[2];
-    load_elements(epilogue.bias, column + j * 8, left >= 2 && epilogue.access >= 2, left >= 2 ? 2 : 1, bias);
+    load_elements(epilogue.bias, column + j * 8, epilogue.access, left >= 2 ? 2 : 1, bias);
     DEV_UNROLL
     for (int i = 0; i < 4; i++) f[i] = dev::add(f[i], bias[i & 1]);
   }

@@ -9,8 +9,8 @@ static DEV_KERNEL scale_add(float* data, int32_t n, float factor, float addend) 
   if (i < n) data[i] = factor * data[i] + addend;
 }
 
-static DEV_KERNEL out_of_bounds(float* data, int32_t n) {
-  if (dev::tid() == 0) dev::st_global(data + n + 1024, 1.0f);
+static DEV_KERNEL store_at(float* data, int32_t index) {
+  if (dev::tid() == 0) dev::st_global_4(data + index, 0);
 }
 
 static dev::LaunchConfig config_of(mm1_stream stream, int32_t n) {
@@ -27,16 +27,16 @@ mm1_status launch_scale_add(mm1_stream stream, float* data, int32_t n, float fac
   return mm1::launched("scale_add", status.code, status.text);
 }
 
-mm1_status launch_out_of_bounds(mm1_stream stream, float* data, int32_t n) {
-  MM1_RETURN_IF_FAILED(mm1::enter("out_of_bounds", &stream));
-  const dev::LaunchStatus status = dev::launch(config_of(stream, 1), out_of_bounds, data, n);
-  return mm1::launched("out_of_bounds", status.code, status.text);
+mm1_status launch_store_at(mm1_stream stream, float* data, int32_t index) {
+  MM1_RETURN_IF_FAILED(mm1::enter("store_at", &stream));
+  const dev::LaunchStatus status = dev::launch(config_of(stream, 1), store_at, data, index);
+  return mm1::launched("store_at", status.code, status.text);
 }
 
 mm1_status launch_too_large(mm1_stream stream) {
   MM1_RETURN_IF_FAILED(mm1::enter("too_large", &stream));
   dev::LaunchConfig config = config_of(stream, 1);
   config.shared_bytes = 1 << 20;
-  const dev::LaunchStatus status = dev::launch(config, out_of_bounds, static_cast<float*>(nullptr), 0);
+  const dev::LaunchStatus status = dev::launch(config, store_at, static_cast<float*>(nullptr), 0);
   return mm1::launched("too_large", status.code, status.text);
 }

@@ -9,8 +9,8 @@
 // data[i] = factor * data[i] + addend for i < n.
 mm1_status launch_scale_add(mm1_stream stream, float* data, int32_t n, float factor, float addend);
 
-// Writes one float beyond n.
-mm1_status launch_out_of_bounds(mm1_stream stream, float* data, int32_t n);
+// data[index] = 0, wherever that is.
+mm1_status launch_store_at(mm1_stream stream, float* data, int32_t index);
 
 // More shared memory than any device has: refused at once.
 mm1_status launch_too_large(mm1_stream stream);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int32_t kCount = 1000;
 constexpr int64_t kBytes = kCount * sizeof(float);
+constexpr int32_t kFarAway = kCount + 4096;  // In the unreadable pages behind an allocation of kCount floats.
 
 float* allocate_floats(int64_t count) {
   void* memory = nullptr;
@@ -257,10 +258,10 @@ TEST(runtime_lost_device, first_the_failure_then_lost) {
   CHECK_OK(mm1_stream_create(&stream));
   float* a = allocate_floats(kCount);
   CHECK_OK(mm1_memory_fill(stream, a, 0, kBytes));
-  CHECK_OK(launch_out_of_bounds(stream, a, kCount));
+  CHECK_OK(launch_store_at(stream, a, kFarAway));
   CHECK_FAILS_WITH(MM1_STATUS_DEVICE_ERROR, "stream_synchronize: ", mm1_stream_synchronize(stream));
   const std::string failure = std::string(mm1_get_last_error_message()).substr(std::strlen("stream_synchronize: "));
-  CHECK_CONTAINS(failure, "out_of_bounds");
+  CHECK_CONTAINS(failure, "block (0,0,0)");
 
   // From here on every call that needs the device says so, with the first failure's text.
   void* memory = nullptr;
@@ -287,12 +288,27 @@ TEST(runtime_lost_device, first_the_failure_then_lost) {
 TEST(runtime_lost_device, any_call_may_be_the_first_to_see_it) {
   const Revived revived;
   float* a = allocate_floats(kCount);
-  CHECK_OK(launch_out_of_bounds(nullptr, a, kCount));
+  CHECK_OK(launch_store_at(nullptr, a, kFarAway));
   emulator::device_synchronize();
   void* memory = nullptr;
   CHECK_FAILS_WITH(MM1_STATUS_DEVICE_ERROR, "memory_allocate: ", mm1_memory_allocate(16, &memory));
   CHECK_FAILS_WITH(MM1_STATUS_DEVICE_LOST, "memory_allocate: the device is lost", mm1_memory_allocate(16, &memory));
   CHECK_OK(mm1_memory_free(a));
+}
+
+// The bytes right behind an allocation belong to no other: shadow memory sees the store itself, otherwise the guard bytes tell.
+TEST(runtime_lost_device, an_overrun_shows_when_memory_is_freed) {
+  const Revived revived;
+  float* a = allocate_floats(kCount);
+  CHECK_OK(launch_store_at(nullptr, a, kCount));
+  const mm1_status status = mm1_device_synchronize();
+  if (status == MM1_STATUS_OK) {
+    CHECK_FAILS_WITH(MM1_STATUS_DEVICE_ERROR, "memory_free: ", mm1_memory_free(a));
+  } else {
+    CHECK_EQUAL(MM1_STATUS_DEVICE_ERROR, status);
+    mm1_memory_free(a);
+  }
+  CHECK_EQUAL(MM1_STATUS_DEVICE_LOST, mm1_device_get_status(0));
 }
 
 TEST(runtime_lost_device, a_refused_launch_does_not_lose_it) {

@@ -1,4 +1,5 @@
 # Configures, builds and runs program.c against the tree installed at PREFIX.
+cmake_minimum_required(VERSION 3.22)
 file(REMOVE_RECURSE ${BUILD})
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)

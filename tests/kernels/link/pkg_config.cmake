@@ -1,4 +1,5 @@
 # The same program with what pkg-config says.
+cmake_minimum_required(VERSION 3.22)
 set(ENV{PKG_CONFIG_PATH} ${LIBRARIES}/pkgconfig)
 file(MAKE_DIRECTORY ${BUILD})
 execute_process(COMMAND ${PKG_CONFIG} --cflags --libs mm1_kernels_emulated OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE result)

@@ -35,19 +35,18 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-// Whether the parts of the pattern between its stars come in this order.
-bool contains(const std::string& statement, const std::string& pattern) {
+}  // namespace
+
+bool contains(const std::string& text, const std::string& pattern) {
   size_t at = 0;
   std::istringstream parts(pattern);
   for (std::string part; std::getline(parts, part, '*');) {
-    at = statement.find(part, at);
+    at = text.find(part, at);
     if (at == std::string::npos) return false;
     at += part.size();
   }
   return true;
 }
-
-}  // namespace
 
 std::vector<Kernel> kernels_of(const std::string& text) {
   std::vector<Kernel> kernels;
@@ -83,12 +82,17 @@ std::vector<Kernel> kernels_in_folder(const std::string& folder) {
 }
 
 int count(const std::string& body, const std::string& pattern) {
+  // Most lines hold no part of the pattern: look for its first part, then at the statement around it.
+  const std::string first = pattern.substr(0, pattern.find('*'));
   int found = 0;
-  std::istringstream lines(body);
-  for (std::string line; std::getline(lines, line);) {
-    line = line.substr(0, line.find("//"));
-    std::istringstream statements(line);
-    for (std::string statement; std::getline(statements, statement, ';');) found += contains(statement, pattern);
+  for (size_t at = body.find(first); at != std::string::npos;) {
+    const size_t before = body.find_last_of(";\n", at);
+    const size_t begin = at == 0 || before == std::string::npos ? 0 : before + 1;
+    const size_t end = std::min(body.find_first_of(";\n", at), body.size());
+    const size_t line = body.rfind('\n', at) == std::string::npos ? 0 : body.rfind('\n', at);
+    const bool is_comment = body.find("//", line) < at;
+    found += !is_comment && contains(body.substr(begin, end - begin), pattern);
+    at = body.find(first, end);
   }
   return found;
 }

@@ -19,10 +19,13 @@ std::vector<Kernel> kernels_of(const std::string& text);
 // All kernels of the .ptx files in a folder.
 std::vector<Kernel> kernels_in_folder(const std::string& folder);
 
-// Statements of the body that contain `pattern`, in which '*' stands for any characters within the statement. Comments do not count.
+// Whether the parts of the pattern between its stars stand in the text in this order.
+bool contains(const std::string& text, const std::string& pattern);
+
+// Statements of the body that contain `pattern`. Comments do not count.
 int count(const std::string& body, const std::string& pattern);
 
-// One line of the table: in kernels of `architecture` whose name contains `kernel` there are at least `minimum` statements `pattern`;
+// One line of the table: in kernels of `architecture` whose name contains the pattern `kernel` there are at least `minimum` statements `pattern`;
 // a minimum of 0 stands for "none at all".
 struct Expectation {
   std::string architecture;

@@ -44,7 +44,7 @@ TEST(ptx, kernels_use_the_instructions_they_are_meant_to_use) {
     CHECK_MESSAGE(compiled.count(expected.architecture) == 1, "line " + std::to_string(expected.line) + ": no architecture " + expected.architecture);
     int matches = 0;
     for (const ptx::Kernel& kernel : compiled[expected.architecture]) {
-      if (kernel.name.find(expected.kernel) == std::string::npos) continue;
+      if (!ptx::contains(kernel.name, expected.kernel)) continue;
       matches++;
       const int found = ptx::count(kernel.body, expected.pattern);
       const bool holds = expected.minimum == 0 ? found == 0 : found >= expected.minimum;
@@ -66,7 +66,7 @@ TEST(ptx, every_kernel_stands_in_the_table) {
     for (const ptx::Kernel& kernel : compiled) {
       bool stands = false;
       for (const ptx::Expectation& expected : table) {
-        stands |= expected.architecture == architecture && kernel.name.find(expected.kernel) != std::string::npos;
+        stands |= expected.architecture == architecture && ptx::contains(kernel.name, expected.kernel);
       }
       if (!stands) missing += "\n  " + std::string(architecture) + " " + kernel.name;
     }

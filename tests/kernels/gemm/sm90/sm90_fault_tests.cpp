@@ -1,14 +1,16 @@
 // Mutations of the Hopper GEMM: each is caught by the emulator, and each test names how. The same launch without a fault is right in every mode.
 //
-//   fault               what is caught                                                    by
-//   no_empty_wait       a stage is overwritten while wgmma still reads it                 late, seeds; shadow
-//   wrong_bytes         TMA brings bytes that the barrier does not wait for               every mode
-//   early_release       the stage is free before its wgmmas have been waited for          seeds; shadow
-//   no_final_wait       accumulators are read while wgmma may still write them            late, seeds; shadow
-//   no_proxy_fence      TMA reads what ordinary stores wrote, without a fence             shadow
-//   no_staging_wait     staging is rewritten while TMA still reads it                     late, seeds; shadow
-//   own_release_only    the neighbour's producer waits for ever                           every mode: DEADLOCK
-#include <functional>
+//   fault               what is wrong                                                     how it shows
+//   no_empty_wait       stages are announced again while they are still in use            mbarrier: more arrivals than a phase expects
+//   wrong_bytes         half of a stage's bytes are not waited for                        mbarrier: more bytes than were announced
+//   early_release       a stage is free before its wgmmas have been waited for            late: wrong result; seeds: DEADLOCK (a phase is missed)
+//   no_final_wait       accumulators are used while wgmma may still write them            the thread ends with a wgmma in flight
+//   no_proxy_fence      TMA reads what ordinary stores wrote, without a fence             shadow only: missing fence
+//   no_staging_wait     staging is rewritten while TMA may still read it                  late, seeds: wrong result
+//   own_release_only    the neighbour's producer waits for ever                           DEADLOCK
+//
+// In the shadow program the same faults show the same way or earlier, as a race that names both places.
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "../samples.h"
 #include "emulator/options.h"
 #include "gemm/gemm.h"
+#include "mm1/runtime.h"
 #include "sm90_faults.h"
 #include "test.h"
 
@@ -65,6 +68,8 @@ Outcome run(Fault fault, int cluster) {
   choice.blocks = 2;
   const mm1::GemmSm90Plan plan = mm1::plan_gemm_sm90(problem, mm1::kProfileSm90, choice);
   CHECK(plan.refusal == nullptr && plan.store_by_tma && plan.cluster == cluster);
+  // The launch below passes all streams; the uploads have to be done.
+  CHECK_OK(mm1_stream_synchronize(nullptr));
   Outcome outcome;
   try {
     run_broken(fault, problem, plan);
@@ -103,21 +108,15 @@ bool in_shadow() {
 #endif
 }
 
-std::string in_late(Fault fault, int cluster = 1) {
+// What a fault shows in one mode; shadow builds may say more, and say it first.
+void expect(Fault fault, bool late, uint32_t seed, const std::string& symptom_text, const std::string& shadow_text, int cluster = 1) {
   const RestoreOptions restore;
-  set_mode(true, 0);
-  return symptom(fault, cluster);
-}
-
-// The first symptom among some seeds.
-std::string in_seeds(Fault fault) {
-  const RestoreOptions restore;
-  for (uint32_t seed = 1; seed <= 5; seed++) {
-    set_mode(true, seed);
-    const std::string found = symptom(fault);
-    if (!found.empty()) return found;
-  }
-  return "";
+  set_mode(late, seed);
+  const std::string found = symptom(fault, cluster);
+  const std::string& wanted = in_shadow() ? shadow_text : symptom_text;
+  CHECK_CONTAINS(found, wanted);
+  // An empty wanted text says that this mode cannot see the fault, which is a statement too.
+  if (wanted.empty()) CHECK_EQUAL(std::string(), found);
 }
 
 }  // namespace
@@ -132,6 +131,43 @@ TEST(gemm_sm90_faults, without_a_fault_every_mode_gives_the_same_bits) {
       }
     }
   }
+}
+
+TEST(gemm_sm90_faults, no_empty_wait) {
+  expect(Fault::no_empty_wait, true, 0, "more arrivals than the 1 that a phase expects", "SHADOW");
+  expect(Fault::no_empty_wait, true, 1, "more arrivals than the 1 that a phase expects", "SHADOW");
+}
+
+TEST(gemm_sm90_faults, wrong_bytes) {
+  expect(Fault::wrong_bytes, false, 0, "bytes more than were announced", "SHADOW");
+  expect(Fault::wrong_bytes, true, 1, "bytes more than were announced", "SHADOW");
+}
+
+TEST(gemm_sm90_faults, early_release) {
+  expect(Fault::early_release, true, 0, "wrong result", "SHADOW");
+  expect(Fault::early_release, true, 1, "DEADLOCK", "SHADOW");
+}
+
+TEST(gemm_sm90_faults, no_final_wait) {
+  expect(Fault::no_final_wait, true, 0, "ends with a wgmma in flight", "SHADOW");
+  expect(Fault::no_final_wait, false, 0, "ends with a wgmma in flight", "SHADOW");
+}
+
+// Only the shadow memory knows of proxies.
+TEST(gemm_sm90_faults, no_proxy_fence) {
+  expect(Fault::no_proxy_fence, true, 0, "", "SHADOW");
+  expect(Fault::no_proxy_fence, true, 1, "", "SHADOW");
+}
+
+TEST(gemm_sm90_faults, no_staging_wait) {
+  expect(Fault::no_staging_wait, true, 0, "wrong result", "SHADOW");
+  expect(Fault::no_staging_wait, true, 1, "wrong result", "SHADOW");
+  expect(Fault::no_staging_wait, false, 0, "", "SHADOW");
+}
+
+TEST(gemm_sm90_faults, own_release_only) {
+  expect(Fault::own_release_only, true, 0, "DEADLOCK", "DEADLOCK", 2);
+  expect(Fault::own_release_only, false, 2, "DEADLOCK", "DEADLOCK", 2);
 }
 
 }  // namespace test
