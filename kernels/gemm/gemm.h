@@ -140,8 +140,8 @@ constexpr const GemmTileShape& gemm_tile_shape(GemmKernel kernel, GemmTile tile)
 constexpr GemmBudget gemm_budget(GemmKernel kernel, GemmTile tile) {
   const GemmTileShape& shape = gemm_tile_shape(kernel, tile);
   const int accumulators = shape.warp_m * shape.warp_n / 32;
-  // mma: one k step of a ([warp_m, 32 bytes]) and of b; float32: four k of 8 columns, and four of one row.
-  const int fragments = kernel == GemmKernel::float32 ? 8 * 4 + 4 : (shape.warp_m + shape.warp_n) * 32 / 32 / 4;
+  // mma: two k steps (one is loaded while the other is multiplied) of a, [warp_m, 32 bytes], and of b. float32: four k of 8 columns, and of 4 rows.
+  const int fragments = kernel == GemmKernel::float32 ? (8 + 4) * 4 : 2 * (shape.warp_m + shape.warp_n) * 32 / 4 / 32;
   return {shape.threads(), shape.shared_bytes(), accumulators, fragments, 56,
           tile == GemmTile::small ? 4 : kernel == GemmKernel::float32 ? 1 : 2};
 }

@@ -52,21 +52,18 @@ class MmaProduct {
     }
   }
 
-  // Adds the product of one stage.
+  // Adds the product of one stage. Fragments of the next step are loaded before those of this one are multiplied, so that the tensor cores do not
+  // wait for shared memory.
   MM1_DEVICE_MEMBER void multiply(uint32_t tile_a, uint32_t tile_b) {
-    DEV_UNROLL for (int step = 0; step < kStageDepthBytes / 32; step++) {
-      uint32_t a[kRowFragments][4];
-      uint32_t b[kColumnFragments][2];
-      DEV_UNROLL for (int i = 0; i < kRowFragments; i++) load_fragment<TileA, false>(a[i], tile_a, row_ + i * 16, step);
-      DEV_UNROLL for (int j = 0; j < kColumnFragments; j += 2) {
-        uint32_t two[4];
-        load_fragment<TileB, true>(two, tile_b, column_ + j * 8, step);
-        DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = two[e];
-      }
+    uint32_t a[2][kRowFragments][4];
+    uint32_t b[2][kColumnFragments][2];
+    load_step(a[0], b[0], tile_a, tile_b, 0);
+    DEV_UNROLL for (int step = 0; step < kSteps; step++) {
+      if (step + 1 < kSteps) load_step(a[(step + 1) % 2], b[(step + 1) % 2], tile_a, tile_b, step + 1);
       if constexpr (TileA::kElementBytes == 2) {
-        dev::mma_bf16_tile(sums_, a, b);
+        dev::mma_bf16_tile(sums_, a[step % 2], b[step % 2]);
       } else {
-        dev::mma_tf32_tile(sums_, a, b);
+        dev::mma_tf32_tile(sums_, a[step % 2], b[step % 2]);
       }
     }
   }
@@ -89,7 +86,18 @@ class MmaProduct {
  private:
   static constexpr int kRowFragments = WarpM / 16;
   static constexpr int kColumnFragments = WarpN / 8;
+  static constexpr int kSteps = kStageDepthBytes / 32;
   static_assert(WarpM % 16 == 0 && WarpN % 16 == 0, "whole fragments");
+
+  MM1_DEVICE_MEMBER void load_step(uint32_t (&a)[kRowFragments][4], uint32_t (&b)[kColumnFragments][2], uint32_t tile_a, uint32_t tile_b,
+                                   int step) const {
+    DEV_UNROLL for (int i = 0; i < kRowFragments; i++) load_fragment<TileA, false>(a[i], tile_a, row_ + i * 16, step);
+    DEV_UNROLL for (int j = 0; j < kColumnFragments; j += 2) {
+      uint32_t two[4];
+      load_fragment<TileB, true>(two, tile_b, column_ + j * 8, step);
+      DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = two[e];
+    }
+  }
 
   float sums_[kRowFragments][kColumnFragments][4];
   uint32_t row_;     // First row and column of this warp in the tile.

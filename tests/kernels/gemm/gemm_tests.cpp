@@ -1,5 +1,6 @@
-// Conformance of mm1_gemm. The whole list runs in mode `late`. CI's cut of it in the other modes: `early` and the three seeds take every third
-// case, `shadow` (about 20 times slower) every seventh and the smaller half of the shapes; tests that compare bits run in every mode.
+// Conformance of mm1_gemm. The whole list runs in mode `late`, under each choice of kernel (sm_80 with large and with small tiles, the plan's own).
+// CI's cut of it in the other modes: `early` and the three seeds take every third case, `shadow` (about 20 times slower) every seventh and the
+// smaller half of the shapes, each under one of the choices; tests that compare bits run in every mode.
 // The profile is that of MM1_EMULATOR_PROFILE, sm_90 if nothing is said; tests named on_every_profile set others.
 #include <cstring>
 #include <vector>
@@ -36,15 +37,6 @@ int stride_of_mode() {
   return options.late && options.seed == 0 ? 1 : 3;
 }
 
-void check_cases(const std::vector<GemmCase>& cases) {
-  const size_t stride = static_cast<size_t>(stride_of_mode());
-  // Strides that share no factor with the inner loops of the lists, so that a cut meets every option.
-  for (size_t i = 0; i < cases.size(); i += stride) {
-    if (in_shadow() && cases[i].m * cases[i].n * cases[i].k > 64 * 64 * 64) continue;
-    check_gemm_case(cases[i]);
-  }
-}
-
 // Restores what a test changes for the process.
 struct Restore {
   emulator::Options options = emulator::options();
@@ -58,6 +50,28 @@ struct Restore {
     mm1::set_gemm_choice(choice);
   }
 };
+
+// The choices under which a list runs: sm_80's large tile, its small one, and what the plan takes by itself.
+mm1::GemmChoice choice_of(size_t variant) {
+  mm1::GemmChoice choice;
+  choice.sm80_only = variant != 2;
+  choice.tile = variant == 2 ? -1 : static_cast<int>(variant);
+  return choice;
+}
+
+void check_cases(const std::vector<GemmCase>& cases) {
+  Restore restore;
+  const size_t stride = static_cast<size_t>(stride_of_mode());
+  for (size_t i = 0; i < cases.size(); i += stride) {
+    if (in_shadow() && cases[i].m * cases[i].n * cases[i].k > 64 * 64 * 64) continue;
+    // Every choice for the whole list, one choice a case for a cut of it.
+    for (size_t variant = 0; variant < 3; variant++) {
+      if (stride > 1 && variant != i / stride % 3) continue;
+      mm1::set_gemm_choice(choice_of(variant));
+      check_gemm_case(cases[i]);
+    }
+  }
+}
 
 GemmCase product(Arithmetic arithmetic, const char* layout, int64_t m, int64_t n, int64_t k) {
   GemmCase which;
