@@ -185,6 +185,9 @@ struct Transfer {
   uint32_t clock;                     // shadow
   // cp.async.mbarrier.arrive
   std::vector<AsyncCopy> copies;
+#if MM1_SHADOW
+  Clocks snapshot;                    // the issuer's, when it asked
+#endif
 };
 
 struct Launch {

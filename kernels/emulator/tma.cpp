@@ -178,10 +178,7 @@ bool deliver_transfer() {
     w.spare_transfers.push_back(std::move(transfer));
   } else {
     Thread& thread = *transfer->issuer;
-    for (AsyncCopy& copy : transfer->copies) {
-      land_copy(copy, thread);
-      SHADOW(copy_land(thread.state(), copy.target, copy.bytes, thread));
-    }
+    for (AsyncCopy& copy : transfer->copies) land_copy(copy, thread);
     SHADOW(arrived_later(thread, *transfer));
     arrive_for(thread.state(), transfer->barrier, thread, transfer->here);
   }
