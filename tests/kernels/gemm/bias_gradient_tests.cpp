@@ -23,8 +23,8 @@ struct SumCase {
 
   mm1_dtype result_dtype() const { return float32_result ? MM1_DTYPE_FLOAT32 : dtype; }
   std::string name() const {
-    return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(rows) + "x" + std::to_string(columns) + " padding " +
-           std::to_string(padding) + " beta " + show(beta);
+    return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(rows) + "x" + std::to_string(columns) +
+           " padding " + std::to_string(padding) + " beta " + show(beta);
   }
 };
 

@@ -1,7 +1,7 @@
-// Conformance of mm1_gemm. The whole list runs in mode `late`, under each choice of kernel (sm_80 with large and with small tiles, the plan's own).
-// CI's cut of it in the other modes: `early` and the three seeds take every third case, `shadow` (about 20 times slower) every seventh and the
-// smaller half of the shapes, each under one of the choices; tests that compare bits run in every mode.
-// The profile is that of MM1_EMULATOR_PROFILE, sm_90 if nothing is said; tests named on_every_profile set others.
+// Conformance of mm1_gemm. The whole list runs in mode `late`, under each choice of kernel (sm_80 with large and with small tiles, the
+// plan's own). CI's cut of it in the other modes: `early` and the three seeds take every third case, `shadow` (about 20 times slower) every
+// seventh and the smaller half of the shapes, each under one of the choices; tests that compare bits run in every mode. The profile is that
+// of MM1_EMULATOR_PROFILE, sm_90 if nothing is said; tests named on_every_profile set others.
 #include <cstring>
 #include <vector>
 
@@ -171,7 +171,9 @@ TEST(gemm, agrees_over_batches) {
 TEST(gemm, activations_are_accurate) {
   const int64_t count = in_shadow() ? 256 : 4096;
   std::vector<float> x(static_cast<size_t>(count)), ones(static_cast<size_t>(count), 1.0f);
-  for (int64_t i = 0; i < count; i++) x[static_cast<size_t>(i)] = static_cast<float>(-12 + 24 * (static_cast<double>(i) + 0.37) / static_cast<double>(count));
+  for (size_t i = 0; i < x.size(); i++) {
+    x[i] = static_cast<float>(-12 + 24 * (static_cast<double>(i) + 0.37) / static_cast<double>(count));
+  }
   DeviceBuffer points(MM1_DTYPE_FLOAT32, count), one(MM1_DTYPE_FLOAT32, count), output(MM1_DTYPE_FLOAT32, count);
   points.upload(x);
   one.upload(ones);
@@ -192,8 +194,8 @@ TEST(gemm, activations_are_accurate) {
         const double exact = gradient ? exact_derivative(activation, x[i]) : exact_activation(activation, x[i]);
         // Relative to the value and, far in the tails, to what is left of 1.
         const double limit = 4e-7 * std::fabs(exact) + 2e-7;
-        CHECK_MESSAGE(std::fabs(actual[i] - exact) <= limit, "activation " + std::to_string(activation) + (gradient ? "'" : "") + " of " + show(x[i]) +
-                                                                 " is " + show(actual[i]) + ", not " + show(exact));
+        const std::string what = "activation " + std::to_string(activation) + (gradient ? "' of " : " of ") + show(x[i]);
+        CHECK_MESSAGE(std::fabs(actual[i] - exact) <= limit, what + " is " + show(actual[i]) + ", not " + show(exact));
       }
     }
   }
@@ -272,7 +274,8 @@ TEST(gemm, infinities_and_nans_stay_where_they_belong) {
   }
 }
 
-// Row r has the same bits whatever the number of rows and of problems beside it, through the tiles that the plan chooses and on every profile.
+// Row r has the same bits whatever the number of rows and of problems beside it, through the tiles that the plan chooses and on every
+// profile.
 TEST(gemm, rows_do_not_depend_on_their_neighbours) {
   Restore restore;
   for (const mm1::DeviceProfile& profile : mm1::kProfiles) {
@@ -331,17 +334,22 @@ TEST(gemm, repetitions_give_the_same_bits) {
   }
 }
 
-// Several calls in a row on a stream of the caller's, each reading what the one before wrote; and the same as a graph that is launched again after
-// its input changed.
+// Several calls in a row on a stream of the caller's, each reading what the one before wrote; and the same as a graph that is launched
+// again after its input changed.
 TEST(gemm, calls_follow_each_other_on_a_stream_and_in_a_graph) {
   constexpr int64_t kSize = 40;
   const auto matrix = [](float scale) {
     std::vector<float> values;
-    for (int64_t i = 0; i < kSize * kSize; i++) values.push_back(round_to(MM1_DTYPE_BFLOAT16, static_cast<float>(scale * normal_sample(9, 0, i / kSize, i % kSize))));
+    for (int64_t i = 0; i < kSize * kSize; i++) {
+      values.push_back(round_to(MM1_DTYPE_BFLOAT16, static_cast<float>(scale * normal_sample(9, 0, i / kSize, i % kSize))));
+    }
     return values;
   };
-  DeviceBuffer x(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), w(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), y(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize),
-      z(MM1_DTYPE_FLOAT32, kSize, kSize, kSize), sums(MM1_DTYPE_FLOAT32, kSize);
+  DeviceBuffer x(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer w(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer y(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer z(MM1_DTYPE_FLOAT32, kSize, kSize, kSize);
+  DeviceBuffer sums(MM1_DTYPE_FLOAT32, kSize);
   w.upload(matrix(0.2f));
   mm1_stream stream = nullptr;
   CHECK_OK(mm1_stream_create(&stream));
