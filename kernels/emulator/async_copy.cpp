@@ -12,6 +12,7 @@ void land_copy(AsyncCopy& copy, Thread& thread) {
 }
 
 void cp_async(uint32_t target, const void* source, uint32_t bytes, uint32_t source_bytes, Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   if (source_bytes > bytes) fail("cp.async: " + std::to_string(source_bytes) + " source bytes for a copy of " + std::to_string(bytes), here);
   if (target % bytes) fail("cp.async: misaligned: " + std::to_string(bytes) + " bytes to shared address " + std::to_string(target), here);
@@ -34,7 +35,10 @@ void cp_async(uint32_t target, const void* source, uint32_t bytes, uint32_t sour
   thread.copies.push_back(copy);
 }
 
-void cp_async_commit() { self()->copy_group++; }
+void cp_async_commit() {
+  EMULATOR_INSIDE;
+  self()->copy_group++;
+}
 
 void land_copies(Thread& thread, uint32_t pending_groups) {
   for (auto& transfer : worker->transfers) {      // those that an mbarrier waits for as well
@@ -56,12 +60,14 @@ void land_copies(Thread& thread, uint32_t pending_groups) {
 }
 
 void cp_async_wait(uint32_t pending_groups, Loc here) {
+  EMULATOR_INSIDE;
   (void)here;
   land_copies(*self(), pending_groups);
 }
 
 // The thread's copies become a transfer that lands by itself, and then arrives.
 void cp_async_mbarrier_arrive(uint32_t barrier, Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   shared_bytes(barrier, 8, here, "cp.async.mbarrier.arrive");
   if (barrier % 8) fail("cp.async.mbarrier.arrive: misaligned mbarrier", here);

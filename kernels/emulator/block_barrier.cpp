@@ -42,10 +42,19 @@ void arrive(uint32_t id, uint32_t count, bool wait, bool whole_block, Loc here) 
 
 }  // namespace
 
-void sync_block(Loc here) { arrive(0, block()->threads, true, true, here); }
+void sync_block(Loc here) {
+  EMULATOR_INSIDE;
+  arrive(0, block()->threads, true, true, here);
+}
 
-void bar_sync(uint32_t id, uint32_t count, Loc here) { arrive(id, count, true, false, here); }
+void bar_sync(uint32_t id, uint32_t count, Loc here) {
+  EMULATOR_INSIDE;
+  arrive(id, count, true, false, here);
+}
 
-void bar_arrive(uint32_t id, uint32_t count, Loc here) { arrive(id, count, false, false, here); }
+void bar_arrive(uint32_t id, uint32_t count, Loc here) {
+  EMULATOR_INSIDE;
+  arrive(id, count, false, false, here);
+}
 
 }  // namespace emulator

@@ -25,6 +25,9 @@ thread_local bool fault_known;
 
 // Runs on the worker's emergency stack, as if the faulting instruction had called it.
 [[noreturn]] void report_fault() {
+#if MM1_SHADOW
+  self()->shadow.inside = true;
+#endif
   if (!fault_known) fail("invalid memory access: a misaligned vector access, or an address that is none");
   if (is_stack_guard(fault_address)) fail("stack overflow: the thread's local arrays exceed the emulator's " + std::to_string(stack_bytes / 1024) + " KB");
   fail("invalid memory access: " + describe_address(fault_address));

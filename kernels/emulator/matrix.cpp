@@ -155,6 +155,7 @@ void mma(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, 
 }  // namespace
 
 void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address, Loc here) {
+  EMULATOR_INSIDE;
   collective(~0u, op_ldmatrix, count * 2 + transposed, registers, address, here, [&](Collective& c) {
     worker->counters.ldmatrix++;
     for (int m = 0; m < count; m++) {
@@ -172,6 +173,7 @@ void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address,
 }
 
 void stmatrix(uint32_t address, const uint32_t* registers, int count, bool transposed, Loc here) {
+  EMULATOR_INSIDE;
   if (worker->launch->limits.compute_capability < 90) fail("stmatrix: needs compute capability 9.0", here);
   collective(~0u, op_stmatrix, count * 2 + transposed, const_cast<uint32_t*>(registers), address, here, [&](Collective& c) {
     worker->counters.stmatrix++;
@@ -190,8 +192,14 @@ void stmatrix(uint32_t address, const uint32_t* registers, int count, bool trans
   });
 }
 
-void mma_bf16(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) { mma<true>(d, a, b, rows, columns, here); }
+void mma_bf16(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) {
+  EMULATOR_INSIDE;
+  mma<true>(d, a, b, rows, columns, here);
+}
 
-void mma_tf32(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) { mma<false>(d, a, b, rows, columns, here); }
+void mma_tf32(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) {
+  EMULATOR_INSIDE;
+  mma<false>(d, a, b, rows, columns, here);
+}
 
 }  // namespace emulator

@@ -84,6 +84,7 @@ void need_hopper(const char* what, Loc here) {
 }  // namespace
 
 void mbarrier_init(uint32_t address, uint32_t count, Loc here) {
+  EMULATOR_INSIDE;
   if (address % 8) fail("mbarrier.init: misaligned mbarrier at shared " + std::to_string(address), here);
   if (count == 0 || count > 0xfffff) fail("mbarrier.init: a count of " + std::to_string(count) + ", 1 to 1,048,575 are possible", here);
   BlockState* b;
@@ -93,6 +94,7 @@ void mbarrier_init(uint32_t address, uint32_t count, Loc here) {
 }
 
 void mbarrier_invalidate(uint32_t address, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.inval", &b);
   SHADOW(mbarrier_gone(*b, offset_of(address), *self(), here));
@@ -100,10 +102,12 @@ void mbarrier_invalidate(uint32_t address, Loc here) {
 }
 
 void mbarrier_fence_init() {
+  EMULATOR_INSIDE;
   SHADOW(fence_init(*self()));
 }
 
 void mbarrier_arrive(uint32_t address, uint32_t arrivals, uint32_t bytes, Loc here) {
+  EMULATOR_INSIDE;
   if (bytes) need_hopper("mbarrier.expect_tx", here);
   BlockState* b;
   char* memory = at(address, here, "mbarrier.arrive", &b);
@@ -134,6 +138,7 @@ void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes) {
 }
 
 bool mbarrier_try_wait(uint32_t address, uint32_t parity, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.try_wait", &b);
   if (parity > 1) fail("mbarrier.try_wait: a parity of " + std::to_string(parity), here);
@@ -145,6 +150,7 @@ bool mbarrier_try_wait(uint32_t address, uint32_t parity, Loc here) {
 }
 
 void mbarrier_wait(uint32_t address, uint32_t parity, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.wait", &b);
   if (address >> address_rank_shift) fail("mbarrier.wait: only on a barrier in the own block's shared memory", here);
@@ -159,6 +165,7 @@ void mbarrier_wait(uint32_t address, uint32_t parity, Loc here) {
 }
 
 void fence_proxy_async() {
+  EMULATOR_INSIDE;
   SHADOW(proxy_fence(*self()));
 }
 

@@ -35,7 +35,10 @@ void fail(const std::string& text, Loc here) { fail(text + ", at " + name_of(her
 
 void fail_for(const Thread& thread, const std::string& text, Loc here) { leave_launch(name_of(thread) + ": " + text + ", at " + name_of(here)); }
 
-void trap(Loc here) { fail("trap: this kernel has no code for the device, or gave up", here); }
+void trap(Loc here) {
+  EMULATOR_INSIDE;
+  fail("trap: this kernel has no code for the device, or gave up", here);
+}
 
 namespace {
 

@@ -46,8 +46,14 @@ void schedule() {
 
 void fiber_main() {
   const Launch& launch = *worker->launch;
-  launch.call.body(launch.call.argument.get());
   Thread& thread = *self();
+#if MM1_SHADOW
+  thread.shadow.inside = false;
+#endif
+  launch.call.body(launch.call.argument.get());
+#if MM1_SHADOW
+  thread.shadow.inside = true;
+#endif
   finish_thread(thread);
   thread.wait = Wait::exited;
   worker->idle_spins = 0;
@@ -195,6 +201,7 @@ void wait_for(Wait wait, uint32_t a, uint32_t b, Loc here) {
 }
 
 void spin(Loc here) {
+  EMULATOR_INSIDE;
   Worker& w = *worker;
   Thread* thread = self();
   thread->wait_here = here;

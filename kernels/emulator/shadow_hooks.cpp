@@ -7,7 +7,9 @@
 namespace {
 
 inline void hook(void* address, unsigned bytes, bool write, bool aligned, void* pc) {
-  if (emulator::current) emulator::shadow_ordinary(address, bytes, write, aligned, pc);
+  if (!emulator::current || emulator::self()->shadow.inside) return;
+  const emulator::Inside inside;
+  emulator::shadow_ordinary(address, bytes, write, aligned, pc);
 }
 
 }  // namespace

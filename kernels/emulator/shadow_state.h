@@ -42,6 +42,7 @@ struct Gathered {                     // what those who arrived at a barrier kne
 };
 
 struct ShadowThread {
+  bool inside = true;                 // the emulator, not the kernel, is running on this fiber
   SharedKnowledge known;
   SharedKnowledge fenced;             // at the last fence_device: what relaxed stores after it publish
   std::vector<SharedKnowledge> seen;  // by relaxed loads: known after the next fence_device

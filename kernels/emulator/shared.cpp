@@ -97,17 +97,25 @@ char* shared_bytes(uint32_t address, uint32_t bytes, Loc here, const char* what,
 }
 
 uint32_t shared_address(const void* pointer) {
+  EMULATOR_INSIDE;
   BlockState* b = block();
   const size_t offset = static_cast<size_t>(static_cast<const char*>(pointer) - b->arena);
   if (offset > b->arena_bytes) fail("smem_addr: the pointer does not lie in the block's shared memory");
   return static_cast<uint32_t>(offset);
 }
 
-void* dynamic_shared() { return block()->arena + static_capacity; }
+void* dynamic_shared() {
+  EMULATOR_INSIDE;
+  return block()->arena + static_capacity;
+}
 
-uint32_t dynamic_shared_bytes() { return block()->dynamic_bytes; }
+uint32_t dynamic_shared_bytes() {
+  EMULATOR_INSIDE;
+  return block()->dynamic_bytes;
+}
 
 void* shared_array(const void* key, size_t bytes, size_t alignment, Loc here) {
+  EMULATOR_INSIDE;
   BlockState& b = *block();
   for (const SharedArray& array : b.arrays) {
     if (array.key == key) return b.arena + array.offset;
@@ -139,6 +147,7 @@ char* checked(uint32_t address, uint32_t bytes, bool cluster, bool write, Loc he
 }  // namespace
 
 void shared_load(void* value, uint32_t address, uint32_t bytes, bool cluster, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* owner;
   const char* memory = checked(address, bytes, cluster, false, here, &owner);
   SHADOW(read(*owner, offset_of(address), bytes, *self(), here));
@@ -146,6 +155,7 @@ void shared_load(void* value, uint32_t address, uint32_t bytes, bool cluster, Lo
 }
 
 void shared_store(uint32_t address, const void* value, uint32_t bytes, bool cluster, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* owner;
   char* memory = checked(address, bytes, cluster, true, here, &owner);
   SHADOW(write(*owner, offset_of(address), bytes, *self(), here));

@@ -251,6 +251,20 @@ struct Worker {
   }
 };
 
+// At the head of every primitive. In shadow builds the linker may give the emulator a kernel source's instrumented copy of a standard
+// library function: what such a copy does on the emulator's behalf is no access of the kernel's.
+#if MM1_SHADOW
+struct Inside {
+  Thread* thread;
+  bool before;
+  Inside() : thread(static_cast<Thread*>(current)), before(thread->shadow.inside) { thread->shadow.inside = true; }
+  ~Inside() { thread->shadow.inside = before; }
+};
+#define EMULATOR_INSIDE const ::emulator::Inside inside
+#else
+#define EMULATOR_INSIDE ((void)0)
+#endif
+
 extern __thread Worker* worker __attribute__((tls_model("initial-exec")));
 
 inline Thread* self() { return static_cast<Thread*>(current); }

@@ -102,6 +102,7 @@ void write_store(BulkStore& store, Thread& thread) {
 }  // namespace
 
 void tma_load(uint32_t target, const TensorMap* map, uint32_t rank, const int32_t* coordinates, uint32_t barrier, uint32_t block_mask, Loc here) {
+  EMULATOR_INSIDE;
   const char* what = block_mask ? "TMA multicast load" : "TMA load";
   check_map(map, rank, target, what, here);
   Thread& thread = *self();
@@ -186,6 +187,7 @@ bool deliver_transfer() {
 }
 
 void tma_store(const TensorMap* map, uint32_t source, uint32_t rank, const int32_t* coordinates, bool add, Loc here) {
+  EMULATOR_INSIDE;
   const char* what = add ? "TMA reduction" : "TMA store";
   check_map(map, rank, source, what, here);
   if (add && map->float_bytes == 0) fail(std::string(what) + ": the map holds no float32 or bfloat16 values", here);
@@ -208,9 +210,13 @@ void tma_store(const TensorMap* map, uint32_t source, uint32_t rank, const int32
   if (takes_effect_now()) read_store(store, thread);
 }
 
-void tma_commit() { self()->store_group++; }
+void tma_commit() {
+  EMULATOR_INSIDE;
+  self()->store_group++;
+}
 
 void tma_wait(uint32_t pending_groups, bool read_only, Loc here) {
+  EMULATOR_INSIDE;
   (void)here;
   Thread& thread = *self();
   size_t done = 0;

@@ -196,12 +196,14 @@ void join_accumulators(Warpgroup& g, WgmmaOperation& o, uint32_t t, float* d) {
 }  // namespace
 
 void wgmma_fence(Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   warpgroup_of(thread, "wgmma.fence", here);
   thread.wgmma_fenced = true;
 }
 
 void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64_t b, bool accumulate, bool a_transposed, bool b_transposed, Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   Warpgroup& g = warpgroup_of(thread, "wgmma", here);
   const uint32_t t = thread.thread % 128;
@@ -257,12 +259,14 @@ void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64
 }
 
 void wgmma_commit(Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   warpgroup_of(thread, "wgmma.commit_group", here);
   thread.wgmma_group++;
 }
 
 void wgmma_wait(uint32_t pending_groups, Loc here) {
+  EMULATOR_INSIDE;
   Thread& thread = *self();
   Warpgroup& group = warpgroup_of(thread, "wgmma.wait_group", here);
   rendezvous(thread, group, at_wait, pending_groups, here, [&](Warpgroup& g) {
