@@ -1,4 +1,4 @@
-// Conformance of mm1_bias_gradient. CI's cut: the whole list in modes `late` and `early` and by seeds, a third of it in `shadow`.
+// Conformance of mm1_bias_gradient. CI's cut: the whole list in modes `late` and `early` and by seeds, a quarter of it in `shadow`.
 #include <vector>
 
 #include "agreement.h"
