@@ -133,7 +133,7 @@ if [ "$sanitizer" = 1 ]; then
   echo "tool,path,result,seconds" > "$out/sanitizer.csv"
   if [ -z "$tool" ]; then
     echo "skipped: compute-sanitizer is not in PATH"
-  elif ! timeout 120 "$tool" --tool memcheck "$conformance" "$library" --list small --count 1 > "$out/sanitizer_probe.log" 2>&1; then
+  elif ! timeout 120 "$tool" --tool memcheck "$conformance" "$library" --list small --count 5 > "$out/sanitizer_probe.log" 2>&1; then
     echo "skipped: compute-sanitizer does not work here (see $out/sanitizer_probe.log)"
   else
     for check in memcheck initcheck synccheck; do

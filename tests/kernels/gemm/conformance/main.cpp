@@ -253,6 +253,7 @@ int main(int argument_count, char** arguments) {
     (text.empty() ? passed : failed)++;
     if (!text.empty()) std::printf("FAILED %zu %s: %s\n", i, cases[i].name.c_str(), text.c_str());
     if (csv != nullptr) {
+      for (char& c : text) c = c == '"' ? '\'' : c == '\n' ? ' ' : c;
       std::fprintf(csv, "%zu,\"%s\",%s,%.3f,\"%s\"\n", i, cases[i].name.c_str(), text.empty() ? "passed" : "failed", seconds, text.c_str());
       std::fflush(csv);
     }
