@@ -128,11 +128,12 @@ void arrive_for(BlockState& b, uint32_t offset, const Thread& thread, Loc here) 
   settle(b, offset, m);
 }
 
-void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes) {
+void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes, const Transfer& transfer) {
   Mbarrier m = read(b.arena + offset);
   m.bytes -= static_cast<int32_t>(bytes);
   if (m.pending == 0 && m.bytes < 0) {
-    fail("mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) + " bytes more than were announced (expect_tx)");
+    fail_for(*transfer.issuer, "mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) + " bytes more than were announced (expect_tx)",
+             transfer.here);
   }
   settle(b, offset, m);
 }

@@ -304,7 +304,7 @@ bool deliver_transfer();              // a pending one takes effect; false: ther
 void land_copies(Thread& thread, uint32_t pending_groups);
 void land_copy(AsyncCopy& copy, Thread& thread);
 void land_tma_load(Transfer& transfer);
-void complete_bytes(BlockState& block, uint32_t offset, uint32_t bytes);
+void complete_bytes(BlockState& block, uint32_t offset, uint32_t bytes, const Transfer& transfer);
 void arrive_for(BlockState& block, uint32_t offset, const Thread& thread, Loc here);
 void finish_thread(Thread& thread);   // checks on exit
 void release_registers(BlockState& block);

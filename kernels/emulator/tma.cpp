@@ -164,7 +164,7 @@ void land_tma_load(Transfer& transfer) {
     if (bits >> 62 || (bits >> 21 & 0xfffff) == 0)
       fail_for(*transfer.issuer, "TMA load: used before mbarrier.init, or overwritten since: mbarrier at shared " + std::to_string(transfer.barrier), transfer.here);
     SHADOW(tma_land(*b, transfer.target, bytes, transfer.barrier, transfer));
-    complete_bytes(*b, transfer.barrier, bytes);
+    complete_bytes(*b, transfer.barrier, bytes, transfer);
   }
 }
 

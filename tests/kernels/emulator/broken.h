@@ -16,6 +16,7 @@ constexpr bool shadow_build = false;
 // run() launches the kernel and returns the text of its failure, or "wrong result", or "". In the modes named, the text holds `part`.
 // A mistake caught by chance must show for one of eight seeds. The fast build tries late, early and seeds; the shadow build shadow.
 inline void expect_caught(int modes, const char* part, const std::function<std::string()>& run) {
+  if (!*part || !modes) test::fail_at(__FILE__, __LINE__, "a broken kernel must name a mode and words of its message");
   const emulator::Options before = emulator::options();
   const auto attempt = [&](const char* name, const std::function<void(emulator::Options&)>& change, bool required) {
     emulator::Options o = before;

@@ -12,7 +12,8 @@ DEV_KERNEL no_barrier(int* out) {
   buffer[tid()] = static_cast<int>(tid());
   out[tid()] = buffer[tid() ^ 64];    // another warp's, and no sync_block between
 }
-BROKEN(shared_race_read_after_write, shadow, "", {
+BROKEN(shared_race_read_after_write, shadow, "reads uninitialised static shared memory", {
+  // Before the other thread has run; DATA RACE after it.
   Array<int> out(128);
   return failure({{1}, {128}}, no_barrier, out.data);
 })
