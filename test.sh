@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds everything in Release and runs every test project under tests/. Needs the .NET 10 SDK only; the tests of the C header also
-# need a C and a C++ compiler (cc, c++) and are skipped without.
+# Builds everything in Release and runs every test project under tests/, then the native kernels' tests (CMake, CTest). Needs the .NET 10
+# SDK only; what needs more is skipped without and says so: a C and a C++ compiler (cc, c++) for the tests of the C header, these and CMake
+# for the native library and all tests of it, clang++-19 for the check of the PTX.
 #
 #   ./test.sh                  the ci tier: everything but tests marked [Trait("Tier", "nightly")]
 #   ./test.sh --tier nightly   all tests
@@ -15,7 +16,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --tier) tier="${2:-}"; shift ;;
     --tier=*) tier="${1#--tier=}" ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "test.sh: unknown option '$1'; see ./test.sh --help" >&2; exit 2 ;;
   esac
   [ $# -gt 0 ] && shift
@@ -42,6 +43,26 @@ skips() {
   tr -d '\n' < "$1" | sed 's/<test /\n<test /g' | grep 'result="Skip"' \
     | sed -E 's/.* name="([^"]*)".*<reason>(<!\[CDATA\[)?(.*)<\/reason>.*/  \1: \3/; s/\]\]>$//; s/&quot;/"/g; s/\\"/"/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
 }
+
+# The native library first, with everything that tests it: what the .NET tests load is then there already.
+native="$PWD/artifacts/native" native_missing=""
+command -v cmake > /dev/null || native_missing="cmake"
+command -v "${CXX:-c++}" > /dev/null || native_missing="${native_missing:+$native_missing and }a C++ compiler"
+if [ -z "$native_missing" ]; then
+  echo "== native build"
+  start=$SECONDS
+  log="$reports/native-build.log"
+  generator=()
+  if [ ! -f "$native/CMakeCache.txt" ] && command -v ninja > /dev/null; then generator=(-G Ninja); fi
+  if ! { cmake -S . -B "$native" ${generator[@]+"${generator[@]}"} && cmake --build "$native" --parallel "$(getconf _NPROCESSORS_ONLN)"; } > "$log" 2>&1; then
+    tail -n 60 "$log"
+    echo "The native build failed ($log); no test was run."
+    echo "0 passed, 1 failed"
+    exit 1
+  fi
+  grep -i 'warning' "$log" | sort -u | head -n 20
+  echo "built in $((SECONDS - start)) s"
+fi
 
 echo "== build"
 if ! dotnet build MM1.Native.sln -c Release --nologo -v quiet -clp:NoSummary; then
@@ -79,9 +100,48 @@ for project in tests/*.Tests/*.Tests.csproj; do
   passed=$((passed + ran_passed)) failed=$((failed + ran_failed)) skipped=$((skipped + ran_skipped))
 done
 
+native_skips="$reports/native-skips.txt"
+: > "$native_skips"
+if [ -n "$native_missing" ]; then
+  echo "  all native tests: $native_missing is missing (Debian: apt-get install cmake g++)" >> "$native_skips"
+  skipped=$((skipped + 1))
+else
+  echo "== native tests"
+  start=$SECONDS
+  log="$reports/native-tests.log"
+  # One program at a time: each has threads of its own.
+  ctest --test-dir "$native" --verbose > "$log" 2>&1
+  code=$?
+  grep -E '^ *[0-9]+/[0-9]+ Test +#' "$log" | sed 's/^ */  /'
+  # A program of ours ends with its counts; what prints none (a script, a crash) counts as one test.
+  read -r ran_passed ran_failed ran_skipped < <(awk '
+    /^test [0-9]+$/ { p = f = k = 0; counted = 0 }
+    /^ *[0-9]+: [0-9]+ passed, [0-9]+ failed/ { counted = 1; p += $2; f += $4; k += $6 }
+    /^ *[0-9]+\/[0-9]+ Test +#/ {
+      good = / Passed +[0-9.]+ sec/
+      if (!counted) { p = good; f = !good }
+      else if (!good && f == 0) f = 1
+      passed += p; failed += f; skipped += k
+    }
+    END { print passed + 0, failed + 0, skipped + 0 }' "$log")
+  output=$(sed -nE 's/^ *[0-9]+: //p' "$log")
+  grep -E '^skipped ' <<< "$output" | sed 's/^skipped /  /' | sort -u >> "$native_skips"
+  if [ "$code" -ne 0 ]; then
+    grep -A 20 -E '^FAILED ' <<< "$output" | head -n 100
+    [ "$ran_failed" -gt 0 ] || ran_failed=1
+    echo "ctest ended with code $code; all output is in $log"
+  elif [ "$ran_passed" -eq 0 ]; then
+    echo "ctest ran no test."
+    ran_failed=1
+  fi
+  echo "$ran_passed passed, $ran_failed failed, $ran_skipped skipped in $((SECONDS - start)) s"
+  passed=$((passed + ran_passed)) failed=$((failed + ran_failed)) skipped=$((skipped + ran_skipped))
+fi
+
 if [ "$skipped" -gt 0 ]; then
   echo "== skipped"
   for report in "$reports"/*.xml; do skips "$report"; done
+  cat "$native_skips"
 fi
 if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
 [ "$failed" -eq 0 ]

@@ -1,5 +1,5 @@
-// float32 arithmetic that no compiler contracts or reorders: every function is one IEEE operation, rounded once, to nearest, on the device and in
-// its host twin. Kernels use these wherever the bits of a result must not depend on how a compiler saw the surrounding code.
+// float32 arithmetic that no compiler contracts or reorders: every function is one IEEE operation, rounded once, to nearest, on the device
+// and in its host twin. Kernels use these wherever the bits of a result must not depend on how a compiler saw the surrounding code.
 #pragma once
 #include "device.cuh"
 
@@ -34,7 +34,8 @@ DEV_FN float magnitude(float x) { return u2f(f2u(x) & 0x7fffffffu); }
 // The nearest integer, ties to even, of |x| below 2^22: the sum keeps no fraction bits.
 DEV_FN float round_to_integer(float x) { return add(add(x, 12582912.0f), -12582912.0f); }
 
-// x * 2^n for integral n from -252 to 254, in two factors: a subnormal result is rounded once, as the second product is the only inexact one.
+// x * 2^n for integral n from -252 to 254, in two factors: a subnormal result is rounded once, as the second product is the only inexact
+// one.
 DEV_FN float scale_by_power_of_two(float x, float n) {
   const int whole = static_cast<int>(n);
   const int half = whole / 2;

@@ -4,6 +4,7 @@
 namespace emulator {
 
 void cluster_arrive(Loc here) {
+  EMULATOR_INSIDE;
   Thread* thread = self();
   if (worker->launch->limits.compute_capability < 90) fail("cluster_arrive: clusters need compute capability 9.0", here);
   if (thread->cluster_arrived) fail("cluster_arrive: twice, without cluster_wait between", here);
@@ -26,6 +27,7 @@ void cluster_arrive(Loc here) {
 }
 
 void cluster_wait(Loc here) {
+  EMULATOR_INSIDE;
   Thread* thread = self();
   if (!thread->cluster_arrived) return;          // complete already
   thread->state().unit->cluster_waiters.push_back(thread);
@@ -33,7 +35,9 @@ void cluster_wait(Loc here) {
 }
 
 uint32_t map_shared(uint32_t address, uint32_t rank, Loc here) {
-  if (rank >= block()->cluster_blocks) fail("mapa: rank " + std::to_string(rank) + " in a cluster of " + std::to_string(block()->cluster_blocks), here);
+  EMULATOR_INSIDE;
+  if (rank >= block()->cluster_blocks)
+    fail("mapa: rank " + std::to_string(rank) + " in a cluster of " + std::to_string(block()->cluster_blocks), here);
   return (rank + 1) << address_rank_shift | offset_of(address);
 }
 

@@ -1,5 +1,6 @@
-// An access to an unreadable page (the guards around device memory, shared memory and stacks) or a misaligned vector access stops the kernel with
-// a text instead of the process. Faults outside of kernels go to whatever handler was there before, such as a managed runtime's.
+// An access to an unreadable page (the guards around device memory, shared memory and stacks) or a misaligned vector access stops the
+// kernel with a text instead of the process. Faults outside of kernels go to whatever handler was there before, such as a managed
+// runtime's.
 #include "fault.h"
 
 #include <signal.h>
@@ -25,8 +26,12 @@ thread_local bool fault_known;
 
 // Runs on the worker's emergency stack, as if the faulting instruction had called it.
 [[noreturn]] void report_fault() {
+#if MM1_SHADOW
+  self()->shadow.inside = true;
+#endif
   if (!fault_known) fail("invalid memory access: a misaligned vector access, or an address that is none");
-  if (is_stack_guard(fault_address)) fail("stack overflow: the thread's local arrays exceed the emulator's " + std::to_string(stack_bytes / 1024) + " KB");
+  if (is_stack_guard(fault_address))
+    fail("stack overflow: the thread's local arrays exceed the emulator's " + std::to_string(stack_bytes / 1024) + " KB");
   fail("invalid memory access: " + describe_address(fault_address));
 }
 #endif

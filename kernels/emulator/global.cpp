@@ -9,7 +9,9 @@ namespace {
 
 void check(const void* address, uint32_t bytes, bool write, Loc here) {
   if (reinterpret_cast<uintptr_t>(address) % bytes) {
-    fail(std::string(write ? "global store" : "global load") + ": misaligned: " + std::to_string(bytes) + " bytes at an address that is no multiple of it", here);
+    fail(std::string(write ? "global store" : "global load") + ": misaligned: " + std::to_string(bytes) +
+             " bytes at an address that is no multiple of it",
+         here);
   }
   if (counts_accesses()) record_access(here, true, write, reinterpret_cast<uint64_t>(address), bytes);
 }
@@ -55,18 +57,21 @@ uint32_t apply(Atomic kind, uint32_t old, uint32_t operand, uint32_t compare) {
 }  // namespace
 
 void global_load(void* value, const void* address, uint32_t bytes, Loc here) {
+  EMULATOR_INSIDE;
   check(address, bytes, false, here);
   SHADOW(global_read(address, bytes, *self(), here));
   memcpy(value, address, bytes);
 }
 
 void global_store(void* address, const void* value, uint32_t bytes, Loc here) {
+  EMULATOR_INSIDE;
   check(address, bytes, true, here);
   SHADOW(global_write(address, bytes, *self(), here));
   memcpy(address, value, bytes);
 }
 
 uint64_t atomic(Atomic kind, void* address, uint64_t operand, uint64_t compare, uint32_t bytes, Order order, Loc here) {
+  EMULATOR_INSIDE;
   if (reinterpret_cast<uintptr_t>(address) % bytes) fail("atomic: misaligned address", here);
   SHADOW(atomic(address, bytes, *self(), kind == Atomic::load, kind == Atomic::store, order, here));
   (void)order;                        // the host does all of them sequentially consistent; only the shadow tells orders apart
@@ -85,6 +90,7 @@ uint64_t atomic(Atomic kind, void* address, uint64_t operand, uint64_t compare, 
 }
 
 void fence_device(Loc here) {
+  EMULATOR_INSIDE;
   (void)here;
   SHADOW(fence(*self()));
   __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -44,7 +44,9 @@ void count_conflicts(const uint32_t* address) {
 
 char* row(const Collective& c, int lane, const char* what, bool write, Loc here) {
   const uint32_t address = c.argument[lane];
-  if (address % 16) fail_for(*c.lanes[lane], std::string(what) + ": misaligned: the row address " + std::to_string(address) + " is no multiple of 16", here);
+  if (address % 16)
+    fail_for(*c.lanes[lane], std::string(what) + ": misaligned: the row address " + std::to_string(address) + " is no multiple of 16",
+             here);
   if (address >> address_rank_shift) fail_for(*c.lanes[lane], std::string(what) + ": reaches only its own block's shared memory", here);
   char* memory = shared_bytes(address, 16, here, what);
   if (write) {
@@ -63,8 +65,8 @@ struct MmaOperands {
 
 constexpr int largest_tile = 16;      // tiles of 16 rows, and twice as many of 8 columns
 
-// Matrices of one tile. On the heap, one for each worker: thread-local storage of a library that a program loads late is a few hundred bytes
-// (see Scratch in wgmma.cpp).
+// Matrices of one tile. On the heap, one for each worker: thread-local storage of a library that a program loads late is a few hundred
+// bytes (see Scratch in wgmma.cpp).
 struct TileScratch {
   alignas(64) float a[largest_tile * 16 * 16];
   alignas(64) float b[16 * largest_tile * 16];
@@ -155,6 +157,7 @@ void mma(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, 
 }  // namespace
 
 void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address, Loc here) {
+  EMULATOR_INSIDE;
   collective(~0u, op_ldmatrix, count * 2 + transposed, registers, address, here, [&](Collective& c) {
     worker->counters.ldmatrix++;
     for (int m = 0; m < count; m++) {
@@ -164,7 +167,8 @@ void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address,
       for (int lane = 0; lane < 32; lane++) {
         const int g = lane >> 2;
         const int q = (lane & 3) * 2;
-        const uint32_t value = transposed ? tile[q][g] | static_cast<uint32_t>(tile[q + 1][g]) << 16 : tile[g][q] | static_cast<uint32_t>(tile[g][q + 1]) << 16;
+        const uint32_t value = transposed ? tile[q][g] | static_cast<uint32_t>(tile[q + 1][g]) << 16
+                                          : tile[g][q] | static_cast<uint32_t>(tile[g][q + 1]) << 16;
         static_cast<uint32_t*>(c.slot[lane])[m] = value;
       }
     }
@@ -172,6 +176,7 @@ void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address,
 }
 
 void stmatrix(uint32_t address, const uint32_t* registers, int count, bool transposed, Loc here) {
+  EMULATOR_INSIDE;
   if (worker->launch->limits.compute_capability < 90) fail("stmatrix: needs compute capability 9.0", here);
   collective(~0u, op_stmatrix, count * 2 + transposed, const_cast<uint32_t*>(registers), address, here, [&](Collective& c) {
     worker->counters.stmatrix++;
@@ -190,8 +195,14 @@ void stmatrix(uint32_t address, const uint32_t* registers, int count, bool trans
   });
 }
 
-void mma_bf16(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) { mma<true>(d, a, b, rows, columns, here); }
+void mma_bf16(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) {
+  EMULATOR_INSIDE;
+  mma<true>(d, a, b, rows, columns, here);
+}
 
-void mma_tf32(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) { mma<false>(d, a, b, rows, columns, here); }
+void mma_tf32(float* d, const uint32_t* a, const uint32_t* b, int rows, int columns, Loc here) {
+  EMULATOR_INSIDE;
+  mma<false>(d, a, b, rows, columns, here);
+}
 
 }  // namespace emulator

@@ -36,7 +36,8 @@ char* at(uint32_t address, Loc here, const char* what, BlockState** owner, const
   uint64_t bits;
   memcpy(&bits, memory, 8);
   if (bits == no_barrier || bits >> 62 || (bits >> 21 & 0xfffff) == 0) {
-    const std::string text = std::string(what) + ": used before mbarrier.init, or overwritten since: shared " + std::to_string(offset_of(address));
+    const std::string text =
+        std::string(what) + ": used before mbarrier.init, or overwritten since: shared " + std::to_string(offset_of(address));
     if (blame) fail_for(*blame, text, here);
     fail(text, here);
   }
@@ -70,7 +71,9 @@ void settle(BlockState& b, uint32_t offset, Mbarrier& m) {
 
 void arrive(BlockState& b, uint32_t offset, char* memory, uint32_t arrivals, uint32_t bytes, Loc here) {
   Mbarrier m = read(memory);
-  if (m.pending < arrivals) fail("mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset), here);
+  if (m.pending < arrivals)
+    fail("mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset),
+         here);
   if (static_cast<int64_t>(m.bytes) + bytes > 0xfffff) fail("mbarrier: more than 1,048,575 bytes announced in a phase", here);
   m.bytes += static_cast<int32_t>(bytes);
   m.pending -= arrivals;
@@ -84,6 +87,7 @@ void need_hopper(const char* what, Loc here) {
 }  // namespace
 
 void mbarrier_init(uint32_t address, uint32_t count, Loc here) {
+  EMULATOR_INSIDE;
   if (address % 8) fail("mbarrier.init: misaligned mbarrier at shared " + std::to_string(address), here);
   if (count == 0 || count > 0xfffff) fail("mbarrier.init: a count of " + std::to_string(count) + ", 1 to 1,048,575 are possible", here);
   BlockState* b;
@@ -93,6 +97,7 @@ void mbarrier_init(uint32_t address, uint32_t count, Loc here) {
 }
 
 void mbarrier_invalidate(uint32_t address, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.inval", &b);
   SHADOW(mbarrier_gone(*b, offset_of(address), *self(), here));
@@ -100,10 +105,12 @@ void mbarrier_invalidate(uint32_t address, Loc here) {
 }
 
 void mbarrier_fence_init() {
+  EMULATOR_INSIDE;
   SHADOW(fence_init(*self()));
 }
 
 void mbarrier_arrive(uint32_t address, uint32_t arrivals, uint32_t bytes, Loc here) {
+  EMULATOR_INSIDE;
   if (bytes) need_hopper("mbarrier.expect_tx", here);
   BlockState* b;
   char* memory = at(address, here, "mbarrier.arrive", &b);
@@ -116,24 +123,33 @@ void mbarrier_arrive(uint32_t address, uint32_t arrivals, uint32_t bytes, Loc he
 void arrive_for(BlockState& b, uint32_t offset, const Thread& thread, Loc here) {
   uint64_t bits;
   memcpy(&bits, b.arena + offset, 8);
-  if (bits == no_barrier || bits >> 62) fail_for(thread, "cp.async.mbarrier.arrive: used before mbarrier.init, or overwritten since: shared " + std::to_string(offset), here);
+  if (bits == no_barrier || bits >> 62)
+    fail_for(thread, "cp.async.mbarrier.arrive: used before mbarrier.init, or overwritten since: shared " + std::to_string(offset), here);
   Mbarrier m = read(b.arena + offset);
-  if (m.pending == 0) fail_for(thread, "mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset), here);
+  if (m.pending == 0)
+    fail_for(
+        thread,
+        "mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset),
+        here);
   m.pending--;
   worker->counters.mbarrier_arrivals++;
   settle(b, offset, m);
 }
 
-void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes) {
+void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes, const Transfer& transfer) {
   Mbarrier m = read(b.arena + offset);
   m.bytes -= static_cast<int32_t>(bytes);
   if (m.pending == 0 && m.bytes < 0) {
-    fail("mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) + " bytes more than were announced (expect_tx)");
+    fail_for(*transfer.issuer,
+             "mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) +
+                 " bytes more than were announced (expect_tx)",
+             transfer.here);
   }
   settle(b, offset, m);
 }
 
 bool mbarrier_try_wait(uint32_t address, uint32_t parity, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.try_wait", &b);
   if (parity > 1) fail("mbarrier.try_wait: a parity of " + std::to_string(parity), here);
@@ -145,6 +161,7 @@ bool mbarrier_try_wait(uint32_t address, uint32_t parity, Loc here) {
 }
 
 void mbarrier_wait(uint32_t address, uint32_t parity, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* b;
   char* memory = at(address, here, "mbarrier.wait", &b);
   if (address >> address_rank_shift) fail("mbarrier.wait: only on a barrier in the own block's shared memory", here);
@@ -159,6 +176,7 @@ void mbarrier_wait(uint32_t address, uint32_t parity, Loc here) {
 }
 
 void fence_proxy_async() {
+  EMULATOR_INSIDE;
   SHADOW(proxy_fence(*self()));
 }
 

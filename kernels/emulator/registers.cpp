@@ -4,6 +4,7 @@
 namespace emulator {
 
 void set_registers(uint32_t count, bool increase, Loc here) {
+  EMULATOR_INSIDE;
   Thread* thread = self();
   BlockState& b = thread->state();
   const char* name = increase ? "setmaxnreg.inc" : "setmaxnreg.dec";

@@ -46,8 +46,14 @@ void schedule() {
 
 void fiber_main() {
   const Launch& launch = *worker->launch;
-  launch.call.body(launch.call.argument.get());
   Thread& thread = *self();
+#if MM1_SHADOW
+  thread.shadow.inside = false;
+#endif
+  launch.call.body(launch.call.argument.get());
+#if MM1_SHADOW
+  thread.shadow.inside = true;
+#endif
   finish_thread(thread);
   thread.wait = Wait::exited;
   worker->idle_spins = 0;
@@ -63,7 +69,8 @@ void fiber_main() {
 }
 
 uint64_t milliseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 // Nothing but spinning on this worker. Another worker, or another stream, may still release what is waited for.
@@ -80,8 +87,10 @@ void check_spin_limit(Loc here) {
     since = now;
   } else if (now - since > w.launch->options.spin_limit_ms) {
     of = nullptr;
-    fail("spins for ever: for " + std::to_string(now - since) + " ms no thread of the resident blocks did anything else. Does it wait for a block "
-         "that cannot start before this one ends (MM1_EMULATOR_RESIDENCY), or for a release that never comes?", here);
+    fail("spins for ever: for " + std::to_string(now - since) +
+             " ms no thread of the resident blocks did anything else. Does it wait for a block "
+             "that cannot start before this one ends (MM1_EMULATOR_RESIDENCY), or for a release that never comes?",
+         here);
   }
   std::this_thread::yield();
 }
@@ -195,6 +204,7 @@ void wait_for(Wait wait, uint32_t a, uint32_t b, Loc here) {
 }
 
 void spin(Loc here) {
+  EMULATOR_INSIDE;
   Worker& w = *worker;
   Thread* thread = self();
   thread->wait_here = here;

@@ -88,37 +88,50 @@ char* shared_bytes(uint32_t address, uint32_t bytes, Loc here, const char* what,
   const bool is_static = offset + bytes <= b->static_bytes;
   if (!is_dynamic && !is_static) {
     if (offset < static_capacity)
-      fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at static shared " + std::to_string(offset) + " of " + std::to_string(b->static_bytes), here);
-    fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at dynamic shared " + std::to_string(offset - static_capacity) + " of " +
-         std::to_string(b->dynamic_bytes), here);
+      fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at static shared " + std::to_string(offset) + " of " +
+               std::to_string(b->static_bytes),
+           here);
+    fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at dynamic shared " +
+             std::to_string(offset - static_capacity) + " of " + std::to_string(b->dynamic_bytes),
+         here);
   }
   if (owner) *owner = b;
   return b->arena + offset;
 }
 
 uint32_t shared_address(const void* pointer) {
+  EMULATOR_INSIDE;
   BlockState* b = block();
   const size_t offset = static_cast<size_t>(static_cast<const char*>(pointer) - b->arena);
   if (offset > b->arena_bytes) fail("smem_addr: the pointer does not lie in the block's shared memory");
   return static_cast<uint32_t>(offset);
 }
 
-void* dynamic_shared() { return block()->arena + static_capacity; }
+void* dynamic_shared() {
+  EMULATOR_INSIDE;
+  return block()->arena + static_capacity;
+}
 
-uint32_t dynamic_shared_bytes() { return block()->dynamic_bytes; }
+uint32_t dynamic_shared_bytes() {
+  EMULATOR_INSIDE;
+  return block()->dynamic_bytes;
+}
 
 void* shared_array(const void* key, size_t bytes, size_t alignment, Loc here) {
+  EMULATOR_INSIDE;
   BlockState& b = *block();
   for (const SharedArray& array : b.arrays) {
     if (array.key == key) return b.arena + array.offset;
   }
   alignment = std::max<size_t>(alignment, 16);
   const size_t offset = (b.static_bytes + alignment - 1) & ~(alignment - 1);
-  if (offset + bytes > static_capacity) fail("static shared arrays of more than the emulator's " + std::to_string(static_capacity) + " bytes", here);
+  if (offset + bytes > static_capacity)
+    fail("static shared arrays of more than the emulator's " + std::to_string(static_capacity) + " bytes", here);
   const Limits& limits = worker->launch->limits;
   if (offset + bytes + b.dynamic_bytes > limits.shared_bytes_per_block)
-    fail("over budget: " + std::to_string(offset + bytes) + " static and " + std::to_string(b.dynamic_bytes) + " dynamic bytes of shared memory, the device has " +
-         std::to_string(limits.shared_bytes_per_block), here);
+    fail("over budget: " + std::to_string(offset + bytes) + " static and " + std::to_string(b.dynamic_bytes) +
+             " dynamic bytes of shared memory, the device has " + std::to_string(limits.shared_bytes_per_block),
+         here);
   b.static_bytes = static_cast<uint32_t>(offset + bytes);
   b.arrays.push_back({key, static_cast<uint32_t>(offset), bytes});
   SHADOW(allow(b, static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)));
@@ -129,8 +142,11 @@ namespace {
 
 char* checked(uint32_t address, uint32_t bytes, bool cluster, bool write, Loc here, BlockState** owner) {
   const char* what = write ? "shared store" : "shared load";
-  if (offset_of(address) % bytes) fail(std::string(what) + ": misaligned: " + std::to_string(bytes) + " bytes at shared address " + std::to_string(offset_of(address)), here);
-  if (!cluster && address >> address_rank_shift) fail(std::string(what) + ": an address of another block needs ld_cluster or st_cluster", here);
+  if (offset_of(address) % bytes)
+    fail(std::string(what) + ": misaligned: " + std::to_string(bytes) + " bytes at shared address " + std::to_string(offset_of(address)),
+         here);
+  if (!cluster && address >> address_rank_shift)
+    fail(std::string(what) + ": an address of another block needs ld_cluster or st_cluster", here);
   char* memory = shared_bytes(address, bytes, here, what, owner);
   if (counts_accesses() && !cluster) record_access(here, false, write, offset_of(address), bytes);
   return memory;
@@ -139,6 +155,7 @@ char* checked(uint32_t address, uint32_t bytes, bool cluster, bool write, Loc he
 }  // namespace
 
 void shared_load(void* value, uint32_t address, uint32_t bytes, bool cluster, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* owner;
   const char* memory = checked(address, bytes, cluster, false, here, &owner);
   SHADOW(read(*owner, offset_of(address), bytes, *self(), here));
@@ -146,6 +163,7 @@ void shared_load(void* value, uint32_t address, uint32_t bytes, bool cluster, Lo
 }
 
 void shared_store(uint32_t address, const void* value, uint32_t bytes, bool cluster, Loc here) {
+  EMULATOR_INSIDE;
   BlockState* owner;
   char* memory = checked(address, bytes, cluster, true, here, &owner);
   SHADOW(write(*owner, offset_of(address), bytes, *self(), here));

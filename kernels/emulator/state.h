@@ -185,6 +185,9 @@ struct Transfer {
   uint32_t clock;                     // shadow
   // cp.async.mbarrier.arrive
   std::vector<AsyncCopy> copies;
+#if MM1_SHADOW
+  Clocks snapshot;                    // the issuer's, when it asked
+#endif
 };
 
 struct Launch {
@@ -248,6 +251,20 @@ struct Worker {
   }
 };
 
+// At the head of every primitive. In shadow builds the linker may give the emulator a kernel source's instrumented copy of a standard
+// library function: what such a copy does on the emulator's behalf is no access of the kernel's.
+#if MM1_SHADOW
+struct Inside {
+  Thread* thread;
+  bool before;
+  Inside() : thread(static_cast<Thread*>(current)), before(thread->shadow.inside) { thread->shadow.inside = true; }
+  ~Inside() { thread->shadow.inside = before; }
+};
+#define EMULATOR_INSIDE const ::emulator::Inside inside
+#else
+#define EMULATOR_INSIDE ((void)0)
+#endif
+
 extern __thread Worker* worker __attribute__((tls_model("initial-exec")));
 
 inline Thread* self() { return static_cast<Thread*>(current); }
@@ -287,7 +304,7 @@ bool deliver_transfer();              // a pending one takes effect; false: ther
 void land_copies(Thread& thread, uint32_t pending_groups);
 void land_copy(AsyncCopy& copy, Thread& thread);
 void land_tma_load(Transfer& transfer);
-void complete_bytes(BlockState& block, uint32_t offset, uint32_t bytes);
+void complete_bytes(BlockState& block, uint32_t offset, uint32_t bytes, const Transfer& transfer);
 void arrive_for(BlockState& block, uint32_t offset, const Thread& thread, Loc here);
 void finish_thread(Thread& thread);   // checks on exit
 void release_registers(BlockState& block);
@@ -301,7 +318,8 @@ void add_counters(const Counters& counters);
 
 // ---- multiply.cpp -----------------------------------------------------------------------------------------------------------------------
 // c[m x n] += a[m x k] b[k x n], row-major, n a multiple of 8; each element's sum runs over k in ascending order.
-void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m, uint32_t n, uint32_t k);
+void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m, uint32_t n,
+                  uint32_t k);
 
 #if MM1_SHADOW
 #define SHADOW(call) ::emulator::shadow_##call

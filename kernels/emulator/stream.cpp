@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -59,6 +60,8 @@ struct Stream {
   Graph* capture = nullptr;
   size_t capture_last = 0;            // nodes of the graph when this stream last added one
   bool capture_joined = false;        // waited for by another stream since then
+  uint64_t finished = 0;              // operations
+  uint64_t number = 0;                // no other stream ever has it
 };
 
 namespace {
@@ -72,6 +75,7 @@ struct Device {
   uint32_t running = 0;
   uint32_t random_state = 0;
   uint64_t captures = 0;
+  uint64_t numbers = 0;               // of streams
   std::string error;
 };
 
@@ -113,6 +117,7 @@ void run(Stream* s) {
       operation.event->time = Clock::now();
     }
     s->running = false;
+    s->finished++;
     d.running--;
     d.changed.notify_all();
   }
@@ -145,6 +150,7 @@ Stream* resolve(Stream* stream) {     // with the lock held
   if (stream) return stream;
   if (!d.standard) {
     d.standard = new Stream;
+    d.standard->number = ++d.numbers;
     d.streams.push_back(d.standard);
     d.standard->thread = std::thread(run, d.standard);
     d.standard->thread.detach();      // lives as long as the process
@@ -195,6 +201,7 @@ Stream* stream_create() {
   Device& d = device();
   Stream* s = new Stream;
   std::lock_guard<std::mutex> lock(d.mutex);
+  s->number = ++d.numbers;
   d.streams.push_back(s);
   s->thread = std::thread(run, s);
   return s;
@@ -257,7 +264,13 @@ bool stream_finished(Stream* stream) {
 bool device_synchronize() {
   Device& d = device();
   std::unique_lock<std::mutex> lock(d.mutex);
-  wait_until(lock, [&] { return std::all_of(d.streams.begin(), d.streams.end(), [](Stream* s) { return idle(*s); }); });
+  // What is enqueued now, not what other threads add meanwhile: those who go on without a pause would hold this one up for as long.
+  std::map<uint64_t, uint64_t> goals;   // by number of the stream: one that is destroyed meanwhile is done
+  for (Stream* s : d.streams) goals[s->number] = s->finished + s->queue.size() + (s->running ? 1 : 0);
+  wait_until(lock, [&] {
+    return std::all_of(d.streams.begin(), d.streams.end(),
+                       [&](Stream* s) { return goals.count(s->number) == 0 || s->finished >= goals[s->number]; });
+  });
   return d.error.empty();
 }
 
@@ -394,7 +407,7 @@ bool graph_launch(Graph* graph, Stream* stream) {
 
 void graph_destroy(Graph* graph) { delete graph; }
 
-// ---- memory ---------------------------------------------------------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------------------------------------------------
 
 void memory_copy_async(Stream* stream, void* target, const void* source, size_t bytes) {
   stream_enqueue(stream, [=] { memory_copy(target, source, bytes); });

@@ -9,6 +9,7 @@ const char* collective_name(int operation) {
 }
 
 void sync_warp(uint32_t mask, Loc here) {
+  EMULATOR_INSIDE;
   collective(mask, op_sync, 0, nullptr, 0, here, [&](Collective& c) {
     (void)c;
     SHADOW(join_lanes(c, mask));
@@ -16,6 +17,7 @@ void sync_warp(uint32_t mask, Loc here) {
 }
 
 uint64_t shuffle(uint32_t mask, uint64_t value, Shuffle kind, int argument, Loc here) {
+  EMULATOR_INSIDE;
   uint64_t slot = value;
   collective(mask, op_shuffle, static_cast<int>(kind), &slot, static_cast<uint32_t>(argument), here, [&](Collective& c) {
     worker->counters.shuffles++;
@@ -42,7 +44,8 @@ uint64_t shuffle(uint32_t mask, uint64_t value, Shuffle kind, int argument, Loc 
           source = (i ^ by) & 31;
           break;
       }
-      if (!(mask >> source & 1)) fail("shuffle: lane " + std::to_string(i) + " reads lane " + std::to_string(source) + ", which is not in the mask", here);
+      if (!(mask >> source & 1))
+        fail("shuffle: lane " + std::to_string(i) + " reads lane " + std::to_string(source) + ", which is not in the mask", here);
       *static_cast<uint64_t*>(c.slot[i]) = in[source];
     }
   });
@@ -50,6 +53,7 @@ uint64_t shuffle(uint32_t mask, uint64_t value, Shuffle kind, int argument, Loc 
 }
 
 uint32_t ballot(uint32_t mask, bool predicate, Loc here) {
+  EMULATOR_INSIDE;
   uint32_t slot = predicate;
   collective(mask, op_ballot, 0, &slot, 0, here, [&](Collective& c) {
     worker->counters.shuffles++;
@@ -64,6 +68,7 @@ uint32_t ballot(uint32_t mask, bool predicate, Loc here) {
 }
 
 bool elect_one(uint32_t mask, Loc here) {
+  EMULATOR_INSIDE;
   collective(mask, op_elect, 0, nullptr, 0, here, [](Collective&) {});
   return self()->lane == static_cast<uint32_t>(__builtin_ctz(mask));
 }

@@ -61,8 +61,11 @@ mm1_status mm1_bias_gradient(mm1_stream stream, const mm1_bias_gradient_args* gi
   if (args.columns == 0) return MM1_STATUS_OK;
 
   mm1::ColumnSums sums{};
-  sums.x = {args.output_gradient.data, args.rows > 1 ? args.output_gradient.row_stride : 0, 0, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, 0};
-  sums.result = {args.bias_gradient.data, 0, 0, args.bias_gradient.dtype == MM1_DTYPE_FLOAT32, 0};
+  sums.x.data = args.output_gradient.data;
+  sums.x.row_stride = args.rows > 1 ? args.output_gradient.row_stride : 0;
+  sums.x.is_float32 = args.output_gradient.dtype == MM1_DTYPE_FLOAT32;
+  sums.result.data = args.bias_gradient.data;
+  sums.result.is_float32 = args.bias_gradient.dtype == MM1_DTYPE_FLOAT32;
   sums.partial = static_cast<float*>(workspace);
   sums.rows = args.rows;
   sums.columns = args.columns;

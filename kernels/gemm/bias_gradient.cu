@@ -4,8 +4,8 @@
 // Order      fixed by the number of rows alone. Rows in blocks of 256; in a block 8 warps sum 32 rows each, row by row, and the 8 sums are
 //            added in ascending order; the blocks are added in ascending order.
 // Layout     x [rows, columns] bfloat16 or float32, rows of any stride; partial [blocks, columns] float32 in the workspace.
-// Roles      column_sums        256 threads for 64 columns of one block of rows, two columns a lane: a warp reads 128 bytes of a bfloat16 row.
-//                               Where one block is all, it writes the result.
+// Roles      column_sums        256 threads for 64 columns of one block of rows, two columns a lane: a warp reads 128 bytes of a bfloat16
+//                               row. Where one block is all, it writes the result.
 //            join_column_sums   a thread for each column adds the blocks and writes the result.
 // Budget     2 KB of shared memory, 256 threads, a few dozen registers.
 // Not here   vectors wider than two columns; a result that is a batch of rows.

@@ -25,7 +25,9 @@ struct ColumnSums {
   int32_t reserved;
 };
 
-constexpr int64_t column_sum_blocks(int64_t rows) { return rows <= kColumnSumBlockRows ? 1 : (rows + kColumnSumBlockRows - 1) / kColumnSumBlockRows; }
+constexpr int64_t column_sum_blocks(int64_t rows) {
+  return rows <= kColumnSumBlockRows ? 1 : (rows + kColumnSumBlockRows - 1) / kColumnSumBlockRows;
+}
 
 mm1_status launch_column_sums(mm1_stream stream, const ColumnSums& sums);
 

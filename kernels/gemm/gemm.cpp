@@ -34,7 +34,8 @@ void check_record(const mm1_gemm_args& args, Check* check) {
   if (args.batch <= 1 || args.m == 0 || args.n == 0) return;
   const auto collides = [&](int64_t stride) { return stride > -args.n && stride < args.n; };
   check->that(args.batch_stride_output != 0, "batch_stride_output is 0 with batch above 1; the problems would write one output.");
-  check->that(!collides(args.batch_stride_output), "batch_stride_output is %lld, less than the %lld columns of the output; problems would overlap.",
+  check->that(!collides(args.batch_stride_output),
+              "batch_stride_output is %lld, less than the %lld columns of the output; problems would overlap.",
               static_cast<Long>(args.batch_stride_output), static_cast<Long>(args.n));
 }
 
@@ -71,8 +72,8 @@ GemmInput normalise_input(const mm1_operand& operand, int64_t rows, int64_t colu
   input.row_stride = rows > 1 ? operand.row_stride * element : 0;
   input.batch_stride = batch > 1 ? batch_stride * element : 0;
   input.transposed = transposed;
-  // One row alone counts as if others followed at its stride (or, where it has none, at once): whether a kernel for aligned operands runs must
-  // not depend on the number of rows.
+  // One row alone counts as if others followed at its stride (or, where it has none, at once): whether a kernel for aligned operands runs
+  // must not depend on the number of rows.
   const int64_t stride = rows > 1 || operand.row_stride >= columns ? operand.row_stride : columns;
   input.is_aligned = rows == 0 || columns == 0 ||
                      (reinterpret_cast<uintptr_t>(operand.data) % 16 == 0 && stride * element % 16 == 0 && input.batch_stride % 16 == 0);
@@ -107,7 +108,8 @@ mm1_status launch(mm1_stream stream, const GemmProblem& problem, const GemmPlan&
     case GemmKernel::bfloat16_sm90:
       return launch_gemm_sm90(stream, problem, plan.sm90);
     default:
-      return fail(MM1_STATUS_INTERNAL_ERROR, "%s: the plan names kernel %d, which this library does not have.", kVerb, static_cast<int>(plan.kernel));
+      return fail(MM1_STATUS_INTERNAL_ERROR, "%s: the plan names kernel %d, which this library does not have.", kVerb,
+                  static_cast<int>(plan.kernel));
   }
 }
 

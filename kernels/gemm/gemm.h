@@ -3,9 +3,9 @@
 //
 //   args --normalise_gemm--> GemmProblem --plan_gemm(profile)--> GemmPlan --launch_gemm_*--> one kernel a slice of the batch
 //
-// A plan is a pure function of the problem, the device's profile and what was forced. Which kernel runs depends on dtype, math mode, architecture
-// and the alignment of operands, never on m, n or batch; tiles vary with m and n, but every tile of a kernel sums an element in the same order
-// with the same instructions. Row r of an output therefore has the same bits whatever stands beside it.
+// A plan is a pure function of the problem, the device's profile and what was forced. Which kernel runs depends on dtype, math mode,
+// architecture and the alignment of operands, never on m, n or batch; tiles vary with m and n, but every tile of a kernel sums an element
+// in the same order with the same instructions. Row r of an output therefore has the same bits whatever stands beside it.
 #ifndef MM1_GEMM_GEMM_H
 #define MM1_GEMM_GEMM_H
 
@@ -92,7 +92,8 @@ inline GemmPlan plan_gemm(const mm1_gemm_args& args, const DeviceProfile& profil
 GemmChoice gemm_choice();
 void set_gemm_choice(const GemmChoice& choice);
 
-// Resources of one block of a kernel. Registers are those that the source names: accumulators and operand fragments, and an allowance for addresses.
+// Resources of one block of a kernel. Registers are those that the source names: accumulators and operand fragments, and an allowance for
+// addresses.
 struct GemmBudget {
   int threads;
   int64_t shared_bytes;
@@ -140,8 +141,9 @@ constexpr const GemmTileShape& gemm_tile_shape(GemmKernel kernel, GemmTile tile)
 constexpr GemmBudget gemm_budget(GemmKernel kernel, GemmTile tile) {
   const GemmTileShape& shape = gemm_tile_shape(kernel, tile);
   const int accumulators = shape.warp_m * shape.warp_n / 32;
-  // mma: one k step of a ([warp_m, 32 bytes]) and of b; float32: four k of 8 columns, and four of one row.
-  const int fragments = kernel == GemmKernel::float32 ? 8 * 4 + 4 : (shape.warp_m + shape.warp_n) * 32 / 32 / 4;
+  // mma: two k steps (one is loaded while the other is multiplied) of a, [warp_m, 32 bytes], and of b. float32: four k of 8 columns, and of
+  // 4 rows.
+  const int fragments = kernel == GemmKernel::float32 ? (8 + 4) * 4 : 2 * (shape.warp_m + shape.warp_n) * 32 / 4 / 32;
   return {shape.threads(), shape.shared_bytes(), accumulators, fragments, 56,
           tile == GemmTile::small ? 4 : kernel == GemmKernel::float32 ? 1 : 2};
 }

@@ -1,5 +1,5 @@
-// From a GemmPlan to an instance of gemm_tiles. An arithmetic has nine of them: two tiles and four transpositions with the aligned loader, one
-// small tile with the unaligned one, which serves all transpositions. An Arithmetic names its kernel, its element size and its product.
+// From a GemmPlan to an instance of gemm_tiles. An arithmetic has nine of them: two tiles and four transpositions with the aligned loader,
+// one small tile with the unaligned one, which serves all transpositions. An Arithmetic names its kernel, its element size and its product.
 #pragma once
 #include "dev/launch.h"
 #include "gemm/gemm_tiles.cuh"

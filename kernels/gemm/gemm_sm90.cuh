@@ -25,7 +25,7 @@
 // do not depend on tile_n, cluster, blocks, m, n or batch.
 //
 // Not supported (the plan says so, and the sm_80 path takes the problem): operands whose address, row stride or batch stride is not a multiple
-// of 16 bytes, k = 0, extents of 2^31 and more, dtypes other than bf16.
+// of 16 bytes, k = 0, extents of 2^31 - 1024 and more, dtypes other than bf16.
 #pragma once
 #include "dev/tma.cuh"
 #include "gemm/gemm_sm90.h"

@@ -12,7 +12,8 @@ namespace mm1 {
 
 namespace {
 
-constexpr int64_t kExtentLimit = int64_t(1) << 31;      // TMA coordinates are int32.
+constexpr int64_t kExtentLimit = (int64_t(1) << 31) - 1024;  // Coordinates are int32, a tile may reach past the end.
+constexpr int64_t kTileLimit = int64_t(1) << 30;
 constexpr int64_t kStrideLimit = int64_t(1) << 40;      // Bytes, of a tensor map.
 constexpr int64_t kTmaAlignment = 16;                   // Bytes, of addresses and strides.
 
@@ -84,12 +85,12 @@ GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& pro
   if (profile.shared_bytes_per_block < GemmSm90Tile<256>::shared_bytes) return refuse("a block has too little shared memory");
   if (problem.is_float32) return refuse("the operands are not bf16");
   if (problem.m <= 0 || problem.n <= 0 || problem.k <= 0 || problem.batch <= 0) return refuse("an extent is 0");
-  if (problem.m >= kExtentLimit || problem.n >= kExtentLimit || problem.k >= kExtentLimit - 64 || problem.batch >= kExtentLimit) {
-    return refuse("an extent is 2^31 or more");
+  if (problem.m >= kExtentLimit || problem.n >= kExtentLimit || problem.k >= kExtentLimit || problem.batch >= kExtentLimit) {
+    return refuse("an extent is 2^31 - 1024 or more");
   }
   if (!takes_tma(problem.a)) return refuse("a is not aligned to 16 bytes");
   if (!takes_tma(problem.b)) return refuse("b is not aligned to 16 bytes");
-  if (divide_up(problem.m, 128) * divide_up(problem.n, 64) >= kExtentLimit / problem.batch) return refuse("there are 2^31 tiles or more");
+  if (divide_up(problem.m, 128) * divide_up(problem.n, 64) >= kTileLimit / problem.batch) return refuse("there are 2^30 tiles or more");
 
   // The widest tile first: of equal cost it reads least. A cluster of two wins where both its rows of tiles exist.
   double best = -1;

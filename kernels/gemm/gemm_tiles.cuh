@@ -10,7 +10,8 @@
 //                              start the copies of stage t + 3 into the place of t - 1, multiply stage t
 //              at the end      barrier; sums into a StagedTile over the ring, barrier; epilogue, four columns a thread, whole rows a warp
 //
-// Budget     gemm_budget in gemm.h: 64 KB and two blocks an SM (large), 32 KB and four (small); one barrier.
+// Budget     gemm_budget in gemm.h: 64 KB of shared memory, 128 sums a thread (float32: 64) and two blocks an SM (float32: one) for the
+//            large tile, 32 KB, 32 (64) and four blocks for the small one; one barrier; fits every profile, asserted in plan.cpp.
 // Order      tiles by TileOrder, problem after problem.
 // Not here   split k (the order of a sum must not depend on the shape), persistent blocks, sparse or 8-bit operands.
 #pragma once

@@ -1,5 +1,5 @@
-// Pointwise functions of mm1_activation and their derivatives, the formulas and constants of the CPU device (Cpu/Simd/VectorFunctions.cs), so that
-// an epilogue differs between devices by its product alone. Every step is one rounded operation (dev/arithmetic.cuh).
+// Pointwise functions of mm1_activation and their derivatives, the formulas and constants of the CPU device (Cpu/Simd/VectorFunctions.cs),
+// so that an epilogue differs between devices by its product alone. Every step is one rounded operation (dev/arithmetic.cuh).
 #pragma once
 #include "dev/arithmetic.cuh"
 #include "mm1/kernels.h"
@@ -88,8 +88,9 @@ DEV_FN float normal_density(float x) {
   return multiply(0.398942280f, exponential(multiply(multiply(-0.5f, x), x)));
 }
 
-constexpr float kGeluTanhLinear = 1.59576912f;    // 2 * sqrt(2 / pi): x * (1 + tanh u) / 2 is x * sigmoid(2u), which does not cancel for negative x.
-constexpr float kGeluTanhCubic = 0.0713548163f;   // 0.044715 times that.
+// x * (1 + tanh u) / 2 is x * sigmoid(2u), which does not cancel for negative x.
+constexpr float kGeluTanhLinear = 1.59576912f;   // 2 * sqrt(2 / pi).
+constexpr float kGeluTanhCubic = 0.0713548163f;  // 0.044715 times that.
 constexpr float kQuickGeluSlope = 1.702f;
 
 // activation(x).

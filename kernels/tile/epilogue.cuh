@@ -1,5 +1,6 @@
-// The device side of Epilogue: finishes runs of neighbouring columns. Every matrix product of the library ends here, with the same operations on
-// an element whatever kernel, tile or width of access brought it: an element's bits depend on its sum and its own operands alone.
+// The device side of Epilogue: finishes runs of neighbouring columns. Every matrix product of the library ends here, with the same
+// operations on an element whatever kernel, tile or width of access brought it: an element's bits depend on its sum and its own operands
+// alone.
 //
 //   t = alpha * sum + beta * old + bias
 //   pre_activation = t;  output = activation(t) + residual            or, with gradient set,
@@ -11,8 +12,8 @@
 
 namespace mm1 {
 
-// Reads the first `count` of `Width` (4, 2 or 1) elements from `index` on, which is a multiple of Width; the others become 0. `access` is how many
-// the operand can be read by at once (Epilogue::access): all, or pairs, or one by one. Tails are pairs and a single one.
+// Reads the first `count` of `Width` (4, 2 or 1) elements from `index` on, which is a multiple of Width; the others become 0. `access` is
+// how many the operand can be read by at once (Epilogue::access): all, or pairs, or one by one. Tails are pairs and a single one.
 template <int Width>
 DEV_FN void load_elements(const EpilogueOperand& from, int64_t index, int access, int count, float (&values)[Width]) {
   static_assert(Width == 4 || Width == 2 || Width == 1, "widths of access");
@@ -65,7 +66,8 @@ DEV_FN void store_elements(const EpilogueOperand& to, int64_t index, int access,
   if (to.is_float32) {
     float* target = static_cast<float*>(to.data) + index;
     if (Width == 4 && access >= 4 && count == 4) {
-      dev::st_global_16(target, uint4{dev::f2u(values[0]), dev::f2u(values[1 % Width]), dev::f2u(values[2 % Width]), dev::f2u(values[3 % Width])});
+      dev::st_global_16(target, uint4{dev::f2u(values[0]), dev::f2u(values[1 % Width]), dev::f2u(values[2 % Width]),
+                                      dev::f2u(values[3 % Width])});
       return;
     }
     DEV_UNROLL for (int i = 0; i < Width; i += 2) {

@@ -1,5 +1,5 @@
-// What happens to a sum of a matrix product before it is stored, as plain data that a host normalises and a kernel takes as it is. The maths is
-// mm1_gemm's (mm1/kernels.h); the device side is tile/epilogue.cuh.
+// What happens to a sum of a matrix product before it is stored, as plain data that a host normalises and a kernel takes as it is. The
+// maths is mm1_gemm's (mm1/kernels.h); the device side is tile/epilogue.cuh.
 #ifndef MM1_TILE_EPILOGUE_H
 #define MM1_TILE_EPILOGUE_H
 

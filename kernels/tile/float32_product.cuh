@@ -1,8 +1,8 @@
-// A block's product in true float32: every thread keeps 8 x 8 sums in registers, a warp 32 x 64 (4 threads along rows, 8 along columns). Each
-// product is added by one fused multiply-add, k ascending, one chain for each output element.
+// A block's product in true float32: every thread keeps 8 x 8 sums in registers, a warp 32 x 64 (4 threads along rows, 8 along columns).
+// Each product is added by one fused multiply-add, k ascending, one chain for each output element.
 //
-// Which 8 rows a thread has depends on the layout: with k contiguous a load brings four k of one row, and rows 4 (columns 8) apart make the loads
-// of neighbouring threads fall into different banks; with rows contiguous it brings four rows of one k.
+// Which 8 rows a thread has depends on the layout: with k contiguous a load brings four k of one row, and rows 4 (columns 8) apart make the
+// loads of neighbouring threads fall into different banks; with rows contiguous it brings four rows of one k.
 #pragma once
 #include "dev/arithmetic.cuh"
 #include "tile/operand_tile.h"
@@ -73,7 +73,8 @@ class Float32Product {
  private:
   // values[i][k]: rows first .. first + Rows - 1 of this thread, the four k of one chunk.
   template <class Tile, int Places, int Rows>
-  MM1_DEVICE_MEMBER static void load_rows(float (&values)[Rows][4], uint32_t tile, uint32_t warp_row, uint32_t place, uint32_t first, uint32_t chunk) {
+  MM1_DEVICE_MEMBER static void load_rows(float (&values)[Rows][4], uint32_t tile, uint32_t warp_row, uint32_t place, uint32_t first,
+                                          uint32_t chunk) {
     if constexpr (Tile::kDepthContiguous) {
       DEV_UNROLL for (uint32_t i = 0; i < Rows; i++) {
         const uint4 four = dev::ld_shared_16(tile + Tile::chunk_offset(warp_row + float32_row<Tile, Places>(place, first + i), chunk));

@@ -1,10 +1,10 @@
 // From global memory into an OperandTile, one stage of 64 bytes of k after the other, everything outside of the operand as zeros.
 //
-//   AlignedLoader    16-byte cp.async. Neighbouring threads copy neighbouring chunks of a line: k contiguous, 64 bytes of each row (two whole
-//                    sectors); rows contiguous, lines of 128 bytes and more. A chunk across the operand's end is filled up with zeros.
+//   AlignedLoader    16-byte cp.async. Neighbouring threads copy neighbouring chunks of a line: k contiguous, 64 bytes of each row (two
+//                    whole sectors); rows contiguous, lines of 128 bytes and more. A chunk across the operand's end is filled with zeros.
 //   UnalignedLoader  for any address and stride: elements one by one through registers, always into the layout with k contiguous, so that
-//                    one kernel serves all transpositions. Threads run along whichever direction is contiguous in memory. Stores become visible
-//                    with the barrier that the ring has anyway. Slower by far; the sums are the same bits.
+//                    one kernel serves all transpositions. Threads run along whichever direction is contiguous in memory. Stores become
+//                    visible with the barrier that the ring has anyway. Slower by far; the sums are the same bits.
 #pragma once
 #include "dev/async_copy.cuh"
 #include "dev/device.cuh"
@@ -12,7 +12,8 @@
 
 namespace mm1 {
 
-// One operand of one problem, seen by a block: `extent` rows (of a; columns of b) of which the tile begins at `first`, `depth` elements of k.
+// One operand of one problem, seen by a block: `extent` rows (of a; columns of b) of which the tile begins at `first`, `depth` elements of
+// k.
 struct LoaderSource {
   const char* data;
   int64_t row_stride;         // Bytes from one row in memory to the next.

@@ -3,8 +3,8 @@
 //
 //   k contiguous in memory       a line is one row, 4 chunks; 8 rows of one chunk (an 8 x 8 matrix of ldmatrix) lie in 8 different
 //   (a as it lies, b transposed) sixteenths of the 128 bytes that shared memory serves at once
-//   rows contiguous in memory    a line is one k, extent / (16 / element) chunks; 8 lines of one chunk (ldmatrix.trans, 2-byte elements), or
-//   (a transposed, b as it lies) 4 lines of two neighbouring chunks (32-bit loads, 4-byte elements), are conflict-free
+//   rows contiguous in memory    a line is one k, extent / (16 / element) chunks; 8 lines of one chunk (ldmatrix.trans, 2-byte elements),
+//   (a transposed, b as it lies) or 4 lines of two neighbouring chunks (32-bit loads, 4-byte elements), are conflict-free
 #ifndef MM1_TILE_OPERAND_TILE_H
 #define MM1_TILE_OPERAND_TILE_H
 

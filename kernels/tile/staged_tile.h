@@ -1,6 +1,6 @@
-// A tile of float32 sums in shared memory, between the accumulators (fragments, each thread a few scattered elements) and the epilogue (each
-// thread four neighbouring columns, a warp whole rows). Groups of 8 columns are permuted by the row: the accumulators of mma and wgmma store
-// pairs, 8 rows by 4 pairs a warp, and a half-warp's 4 rows then fall into different banks. Reading a row needs no care.
+// A tile of float32 sums in shared memory, between the accumulators (fragments, each thread a few scattered elements) and the epilogue
+// (each thread four neighbouring columns, a warp whole rows). Groups of 8 columns are permuted by the row: the accumulators of mma and
+// wgmma store pairs, 8 rows by 4 pairs a warp, and a half-warp's 4 rows then fall into different banks. Reading a row needs no care.
 #ifndef MM1_TILE_STAGED_TILE_H
 #define MM1_TILE_STAGED_TILE_H
 

@@ -1,6 +1,6 @@
 // The order in which the tiles of an output are computed. Blocks run roughly in the order of their index, some hundred at a time; walking
-// down `group` tile rows before going one tile column to the right keeps what they read near a square of the output, so that panels of a and
-// b are found in the L2 cache again.
+// down `group` tile rows before going one tile column to the right keeps what they read near a square of the output, so that panels of a
+// and b are found in the L2 cache again.
 //
 //   group 2, 5 x 3 tiles:    0  2  4       every tile exactly once; the last group has the rows that are left
 //                            1  3  5

@@ -91,7 +91,7 @@ c++ -std=c++17 -O2 -I"$repository/kernels/include" "$cases"/*.cpp -ldl -o "$conf
 # windows CSV LIST SIZE SECONDS
 windows() {
   local csv="$1" list="$2" size="$3" limit="$4" count first code log="$out/$2.log" bad=0
-  [ -s "$csv" ] || echo "case,name,result,seconds,text" > "$csv"
+  [ -s "$csv" ] || echo "case,name,result,seconds,error_ratio,text" > "$csv"
   count="$("$conformance" --list "$list" --names | wc -l)"
   for path in $("$conformance" --list "$list" --paths); do
     for ((first = 0; first < count; first += size)); do
@@ -99,8 +99,8 @@ windows() {
       code=$?
       case $code in
         0 | 4) ;;
-        124) bad=1; echo "$first,\"window of $size, path $path\",time-out,$limit,\"no end after $limit s\"" >> "$csv" ;;
-        *) bad=1; [ $code -eq 1 ] || echo "$first,\"window of $size, path $path\",crashed,,\"exit code $code\"" >> "$csv" ;;
+        124) bad=1; echo "$first,\"window of $size, path $path\",time-out,$limit,,\"no end after $limit s\"" >> "$csv" ;;
+        *) bad=1; [ $code -eq 1 ] || echo "$first,\"window of $size, path $path\",crashed,,,\"exit code $code\"" >> "$csv" ;;
       esac
     done
   done
@@ -133,7 +133,7 @@ if [ "$sanitizer" = 1 ]; then
   echo "tool,path,result,seconds" > "$out/sanitizer.csv"
   if [ -z "$tool" ]; then
     echo "skipped: compute-sanitizer is not in PATH"
-  elif ! timeout 120 "$tool" --tool memcheck "$conformance" "$library" --list small --count 1 > "$out/sanitizer_probe.log" 2>&1; then
+  elif ! timeout 120 "$tool" --tool memcheck "$conformance" "$library" --list small --count 5 > "$out/sanitizer_probe.log" 2>&1; then
     echo "skipped: compute-sanitizer does not work here (see $out/sanitizer_probe.log)"
   else
     for check in memcheck initcheck synccheck; do

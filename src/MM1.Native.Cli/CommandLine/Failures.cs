@@ -29,7 +29,7 @@ internal static class Failures
         CheckpointException => (ExitCode.Unreadable, exception.Message),
         TrainingException { InnerException: IOException or UnauthorizedAccessException } => (ExitCode.Unreadable, exception.Message),
         TrainingException => (ExitCode.Failed, exception.Message),
-        DeviceUnavailableException => (ExitCode.Device, exception.Message),
+        DeviceUnavailableException or DeviceFailureException or KernelMissingException => (ExitCode.Device, exception.Message),
         OutOfMemoryException => (ExitCode.Device, $"not enough memory: {exception.Message} 'mm1 plan' shows what a model needs."),
         SafeTensorsException or InvalidDataException or EndOfStreamException => (ExitCode.Unreadable, exception.Message),
         FileNotFoundException { FileName: { Length: > 0 } file } when !exception.Message.Contains(file, StringComparison.Ordinal) => (ExitCode.Unreadable, $"{exception.Message} ({file})"),

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using MM1.Native.Kernels;
 
 namespace MM1.Native.Cli;
 
@@ -24,7 +25,9 @@ internal static class DoctorCommand
                 {
                     terminal.WriteLine($"{(finding.Ok ? "  " : "! ")}{finding.Name.PadRight(width)}{finding.Value}");
                     if (finding.Hint is { } hint) terminal.WriteLine(new string(' ', width + 2) + hint);
+                    foreach (string probed in finding.Probed) terminal.WriteLine($"{new string(' ', width + 4)}{probed}");
                 }
+                terminal.WriteLine($"\nNative kernels (cuda:N where there is a CUDA toolkit, cuda-emulated) are built in a checkout by:\n  {DeviceProbe.BuildLine}");
                 terminal.WriteLine(ok ? "\nEverything that training on the CPU needs is here." : "\nSomething is missing: see the lines marked with '!'.");
             }
             return ok ? ExitCode.Success : ExitCode.Failed;

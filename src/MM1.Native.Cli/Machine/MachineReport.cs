@@ -12,7 +12,11 @@ namespace MM1.Native.Cli;
 /// <param name="Value">What was found.</param>
 /// <param name="Ok">False where something will not work.</param>
 /// <param name="Hint">What to do about it.</param>
-internal sealed record Finding(string Name, string Value, bool Ok = true, string? Hint = null);
+internal sealed record Finding(string Name, string Value, bool Ok = true, string? Hint = null)
+{
+    /// <summary>What was probed to find it, a line each.</summary>
+    public IReadOnlyList<string> Probed { get; init; } = [];
+}
 
 /// <summary>What this machine offers, probed.</summary>
 internal static class MachineReport
@@ -41,13 +45,17 @@ internal static class MachineReport
     /// <summary>Bytes that this process may use: physical memory, or the container's limit.</summary>
     public static long AvailableMemory() => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
-    /// <summary>As JSON: <c>ok</c>, and the findings by name.</summary>
+    /// <summary>As JSON: <c>ok</c>, what builds the native libraries, and the findings by name.</summary>
     public static JsonObject ToJson(IReadOnlyList<Finding> findings)
     {
-        var json = new JsonObject { ["ok"] = findings.All(static finding => finding.Ok) };
+        var json = new JsonObject { ["ok"] = findings.All(static finding => finding.Ok), ["native_build"] = DeviceProbe.BuildLine };
         var list = new JsonArray();
         foreach (Finding finding in findings)
-            list.Add((JsonNode)new JsonObject { ["name"] = finding.Name, ["value"] = finding.Value, ["ok"] = finding.Ok, ["hint"] = finding.Hint });
+        {
+            var entry = new JsonObject { ["name"] = finding.Name, ["value"] = finding.Value, ["ok"] = finding.Ok, ["hint"] = finding.Hint };
+            if (finding.Probed.Count > 0) entry["probed"] = new JsonArray([.. finding.Probed.Select(static line => (JsonNode)line)]);
+            list.Add((JsonNode)entry);
+        }
         json["findings"] = list;
         return json;
     }
@@ -108,24 +116,9 @@ internal static class MachineReport
         return null;
     }
 
-    private static IEnumerable<Finding> Devices()
-    {
-        foreach (string name in (string[])["cpu", "cuda:0", "cuda-emulated"])
-        {
-            Finding finding;
-            try
-            {
-                using Device device = Device.Parse(name);
-                finding = new Finding("device " + name, $"yes, {device.Threads} threads, float32");
-            }
-            catch (DeviceUnavailableException exception)
-            {
-                // Not a fault of the machine: the CPU device is complete.
-                finding = new Finding("device " + name, "no: " + exception.Message);
-            }
-            yield return finding;
-        }
-    }
+    /// <summary>A device that is not there is no fault of the machine: the CPU device is complete.</summary>
+    private static IEnumerable<Finding> Devices() => Device.Probe().Select(static probe =>
+        new Finding("device " + probe.Name, $"{(probe.IsAvailable ? "yes" : "no")}: {probe.Description}", Hint: probe.Advice) { Probed = probe.Probed });
 
     private static Finding Images()
     {

@@ -149,6 +149,15 @@ public sealed unsafe class CudaDevice : Device
         Check(Library.Api.DeviceSynchronize(), "work on the device");
     }
 
+    /// <summary>Bytes of device memory that are free now.</summary>
+    public long FreeMemory()
+    {
+        long free, total;
+        MakeCurrent();
+        Check(Library.Api.MemoryGetInfo(&free, &total), "memory");
+        return free;
+    }
+
     /// <summary>Makes this device the calling thread's current one in its library.</summary>
     /// <exception cref="DeviceFailureException">The device is lost.</exception>
     internal void MakeCurrent()

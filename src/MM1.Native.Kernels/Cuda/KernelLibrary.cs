@@ -35,34 +35,32 @@ internal sealed unsafe class KernelLibrary
     /// <exception cref="DeviceUnavailableException">It is nowhere, or what is there cannot be used. The message lists everything that was tried.</exception>
     public static KernelLibrary Find(string name, string deviceName)
     {
-        lock (Loaded)
-        {
-            if (Loaded.TryGetValue(name, out KernelLibrary? library)) return library;
-            string? variable = Environment.GetEnvironmentVariable(LibrarySearch.Variable);
-            library = Search(name, deviceName, LibrarySearch.Candidates(name, variable, AppContext.BaseDirectory), !string.IsNullOrWhiteSpace(variable));
-            Loaded.Add(name, library);
-            return library;
-        }
+        string? variable = Environment.GetEnvironmentVariable(LibrarySearch.Variable);
+        return Search(name, deviceName, LibrarySearch.Candidates(name, variable, AppContext.BaseDirectory), !string.IsNullOrWhiteSpace(variable));
     }
 
     /// <summary>The first candidate that exists. One that exists and cannot be used is an error, never passed over.</summary>
     internal static KernelLibrary Search(string name, string deviceName, IReadOnlyList<string> candidates, bool named)
     {
-        foreach (string candidate in candidates)
+        string? path = candidates.FirstOrDefault(File.Exists);
+        if (path is null)
         {
-            if (!File.Exists(candidate)) continue;
-            try
+            throw new DeviceUnavailableException(
+                $"Device '{deviceName}' needs the native library {LibrarySearch.FileName(name)}, which is not here. Tried{(named ? $" ({LibrarySearch.Variable} names the place)" : "")}: "
+                + $"{string.Join(", ", candidates)}. {Advice(named)}");
+        }
+        try
+        {
+            lock (Loaded)
             {
-                return Open(candidate);
-            }
-            catch (DeviceUnavailableException exception)
-            {
-                throw new DeviceUnavailableException($"Device '{deviceName}': {exception.Message}", exception);
+                if (!Loaded.TryGetValue(path, out KernelLibrary? library)) Loaded.Add(path, library = Open(path));
+                return library;
             }
         }
-        throw new DeviceUnavailableException(
-            $"Device '{deviceName}' needs the native library {LibrarySearch.FileName(name)}, which is not here. Tried{(named ? $" ({LibrarySearch.Variable} names the place)" : "")}: "
-            + $"{string.Join(", ", candidates)}. {Advice(named)}");
+        catch (DeviceUnavailableException exception)
+        {
+            throw new DeviceUnavailableException($"Device '{deviceName}': {exception.Message}", exception);
+        }
     }
 
     /// <summary>Loads a file and fills its table.</summary>

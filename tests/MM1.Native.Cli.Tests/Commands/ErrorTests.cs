@@ -46,7 +46,7 @@ public sealed class ErrorTests
     [InlineData(ExitCode.Usage, "0,x", "eval", "nowhere", "--task", "shapes-qa", "--shots", "0,x")]
     [InlineData(ExitCode.Usage, "shapes-qa", "eval", "nowhere", "--task", "shape-qa")]
     [InlineData(ExitCode.Unreadable, "nowhere", "eval", "nowhere", "--task", "shapes-qa")]
-    [InlineData(ExitCode.Device, "cuda:0", "eval", "nowhere", "--task", "shapes-qa", "--device", "cuda:0")]
+    [InlineData(ExitCode.Device, "cuda:99", "eval", "nowhere", "--task", "shapes-qa", "--device", "cuda:99")]
     [InlineData(ExitCode.Usage, "'gpu' is no device", "eval", "nowhere", "--task", "shapes-qa", "--device", "gpu")]
     [InlineData(ExitCode.Usage, "--threads", "eval", "nowhere", "--task", "shapes-qa", "--threads", "-1")]
     [InlineData(ExitCode.Usage, "--max-steps", "train", "nowhere.yaml", "--max-steps", "0")]

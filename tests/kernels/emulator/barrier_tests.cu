@@ -150,11 +150,11 @@ DEV_KERNEL registers(int* out) {
   } else {
     reg_inc<232>();
   }
-  out[tid()] = static_cast<int>(tid());
+  out[bid_x() * 384 + tid()] = static_cast<int>(tid());
 }
 
 TEST(barrier, registers_move_between_warpgroups) {
-  Array<int> out(384);
+  Array<int> out(3 * 384);
   launch_now({{3}, {384}}, registers, out.data);      // 128 * 40 + 256 * 232 = 64,512 of 65,536
   CHECK_EQUAL(383, out[383]);
 }

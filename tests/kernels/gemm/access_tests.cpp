@@ -62,9 +62,10 @@ TEST(gemm_access, shared_memory_has_no_bank_conflicts) {
         for (const emulator::AccessSite& site : counted.sites) {
           if (site.global) continue;
           // Known, once a tile: the rows of a that four threads have here share their banks.
-          if (arithmetic == Arithmetic::float32 && site.write && is_in(site, "float32_product") && which.turned_a() && which.turned_b()) continue;
-          CHECK_MESSAGE(site.units == site.ideal, which.name() + " tile " + std::to_string(tile) + ": " + site.where + " has " +
-                                                      std::to_string(site.units) + " wavefronts, " + std::to_string(site.ideal) + " would do");
+          const bool both_turned = which.turned_a() && which.turned_b();
+          if (arithmetic == Arithmetic::float32 && both_turned && site.write && is_in(site, "float32_product")) continue;
+          const std::string what = which.name() + " tile " + std::to_string(tile) + ": " + site.where + " has ";
+          CHECK_MESSAGE(site.units == site.ideal, what + std::to_string(site.units) + " wavefronts, not " + std::to_string(site.ideal));
         }
       }
     }

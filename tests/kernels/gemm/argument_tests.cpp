@@ -193,9 +193,11 @@ TEST(bias_gradient_arguments, broken_rules_are_named) {
   fails(invalid, "bias_gradient is missing", [](mm1_bias_gradient_args* a) { a->bias_gradient.data = nullptr; });
   fails(invalid, "output_gradient has row_stride 3", [](mm1_bias_gradient_args* a) { a->output_gradient.row_stride = 3; });
   fails(invalid, "output_gradient has dtype uint8", [](mm1_bias_gradient_args* a) { a->output_gradient.dtype = MM1_DTYPE_UINT8; });
-  fails(MM1_STATUS_UNSUPPORTED, "output_gradient has dtype float16", [](mm1_bias_gradient_args* a) { a->output_gradient.dtype = MM1_DTYPE_FLOAT16; });
+  fails(MM1_STATUS_UNSUPPORTED, "output_gradient has dtype float16",
+        [](mm1_bias_gradient_args* a) { a->output_gradient.dtype = MM1_DTYPE_FLOAT16; });
   fails(invalid, "bias_gradient has dtype bfloat16", [](mm1_bias_gradient_args* a) { a->bias_gradient.dtype = MM1_DTYPE_BFLOAT16; });
-  fails(invalid, "bias_gradient overlaps output_gradient", [](mm1_bias_gradient_args* a) { a->bias_gradient.data = a->output_gradient.data; });
+  fails(invalid, "bias_gradient overlaps output_gradient",
+        [](mm1_bias_gradient_args* a) { a->bias_gradient.data = a->output_gradient.data; });
   CHECK_EQUAL(int64_t{2 * 4 * 4}, mm1_bias_gradient_workspace_bytes(&good));
   CHECK_FAILS_WITH(MM1_STATUS_WORKSPACE_TOO_SMALL, "the workspace has 31 bytes; mm1_bias_gradient_workspace_bytes asks for 32",
                    mm1_bias_gradient(nullptr, &good, workspace.data(), 31));

@@ -1,4 +1,4 @@
-// Conformance of mm1_bias_gradient. CI's cut: the whole list in modes `late` and `early` and by seeds, a third of it in `shadow`.
+// Conformance of mm1_bias_gradient. CI's cut: the whole list in modes `late` and `early` and by seeds, a quarter of it in `shadow`.
 #include <vector>
 
 #include "agreement.h"
@@ -23,8 +23,8 @@ struct SumCase {
 
   mm1_dtype result_dtype() const { return float32_result ? MM1_DTYPE_FLOAT32 : dtype; }
   std::string name() const {
-    return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(rows) + "x" + std::to_string(columns) + " padding " +
-           std::to_string(padding) + " beta " + show(beta);
+    return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(rows) + "x" + std::to_string(columns) +
+           " padding " + std::to_string(padding) + " beta " + show(beta);
   }
 };
 

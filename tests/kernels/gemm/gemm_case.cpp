@@ -41,10 +41,12 @@ Inputs inputs_of(const GemmCase& which) {
   const mm1_dtype compute = which.compute_dtype();
   Inputs inputs;
   inputs.a = matrix(kA, which.share_a ? 1 : which.batch, which.m, which.k, 1, compute);
-  inputs.b = matrix(kB, which.share_b ? 1 : which.batch, which.k, which.n, which.k > 0 ? 1 / std::sqrt(static_cast<double>(which.k)) : 1, compute);
+  const double deviation = which.k > 0 ? 1 / std::sqrt(static_cast<double>(which.k)) : 1;  // So that outputs are about 1.
+  inputs.b = matrix(kB, which.share_b ? 1 : which.batch, which.k, which.n, deviation, compute);
   inputs.old = matrix(kOld, which.batch, which.m, which.n, 1, which.output_dtype());
   inputs.bias = matrix(kBias, 1, 1, which.n, 1, which.output_dtype());
-  inputs.residual = which.residual == Residual::output ? inputs.old : matrix(kResidual, which.batch, which.m, which.n, 1, which.output_dtype());
+  inputs.residual =
+      which.residual == Residual::output ? inputs.old : matrix(kResidual, which.batch, which.m, which.n, 1, which.output_dtype());
   inputs.pre_activation = matrix(kPreActivation, which.batch, which.m, which.n, 2, compute);
   return inputs;
 }
@@ -163,7 +165,8 @@ struct Batched {
   std::unique_ptr<DeviceBuffer> buffer;
   int64_t batch_stride = 0;
 
-  Batched(const GemmCase& which, mm1_dtype dtype, int64_t problems, int64_t rows, int64_t columns) : problems_(problems), rows_(rows), columns_(columns) {
+  Batched(const GemmCase& which, mm1_dtype dtype, int64_t problems, int64_t rows, int64_t columns)
+      : problems_(problems), rows_(rows), columns_(columns) {
     heads_ = which.heads && problems > 1;
     const int64_t width = heads_ ? problems * columns : columns;
     buffer = std::make_unique<DeviceBuffer>(dtype, heads_ ? rows : problems * rows, width, width + which.padding, which.offset);
@@ -195,8 +198,8 @@ struct Batched {
 
 std::string GemmCase::name() const {
   std::ostringstream text;
-  text << (arithmetic == Arithmetic::bfloat16 ? "bfloat16 " : arithmetic == Arithmetic::float32 ? "float32 " : "tf32 ") << layout << " " << m << "x" << n
-       << "x" << k;
+  text << (arithmetic == Arithmetic::bfloat16 ? "bfloat16 " : arithmetic == Arithmetic::float32 ? "float32 " : "tf32 ");
+  text << layout << " " << m << "x" << n << "x" << k;
   if (batch != 1) text << " batch " << batch << (share_a ? " shared a" : "") << (share_b ? " shared b" : "") << (heads ? " heads" : "");
   if (alpha != 1) text << " alpha " << alpha;
   if (beta != 0) text << " beta " << beta;

@@ -1,5 +1,5 @@
-// One product with all of its options, run on the device and by definition. Inputs are a function of (operand, problem, row, column): a product of
-// fewer rows has the same first rows.
+// One product with all of its options, run on the device and by definition. Inputs are a function of (operand, problem, row, column): a
+// product of fewer rows has the same first rows.
 #ifndef MM1_TESTS_GEMM_GEMM_CASE_H
 #define MM1_TESTS_GEMM_GEMM_CASE_H
 

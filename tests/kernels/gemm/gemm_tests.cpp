@@ -1,6 +1,7 @@
-// Conformance of mm1_gemm. The whole list runs in mode `late`. CI's cut of it in the other modes: `early` and the three seeds take every third
-// case, `shadow` (about 20 times slower) every seventh and the smaller half of the shapes; tests that compare bits run in every mode.
-// The profile is that of MM1_EMULATOR_PROFILE, sm_90 if nothing is said; tests named on_every_profile set others.
+// Conformance of mm1_gemm. The whole list runs in mode `late`, under each choice of kernel (sm_80 with large and with small tiles, the plan's
+// own). CI's cut of it in the other modes: `early`, the three seeds and `shadow` take every third case, each under one of the choices, and
+// `shadow` no product above 64^3; tests that compare bits run in every mode, with fewer shapes in `shadow`. The profile is that of
+// MM1_EMULATOR_PROFILE, sm_90 if nothing is said; tests named on_every_profile set others.
 #include <cstring>
 #include <vector>
 
@@ -32,17 +33,7 @@ bool in_shadow() {
 // Every how many-th case of a list runs in this mode.
 int stride_of_mode() {
   const emulator::Options options = emulator::options();
-  if (in_shadow()) return 7;
-  return options.late && options.seed == 0 ? 1 : 3;
-}
-
-void check_cases(const std::vector<GemmCase>& cases) {
-  const size_t stride = static_cast<size_t>(stride_of_mode());
-  // Strides that share no factor with the inner loops of the lists, so that a cut meets every option.
-  for (size_t i = 0; i < cases.size(); i += stride) {
-    if (in_shadow() && cases[i].m * cases[i].n * cases[i].k > 64 * 64 * 64) continue;
-    check_gemm_case(cases[i]);
-  }
+  return !in_shadow() && options.late && options.seed == 0 ? 1 : 3;
 }
 
 // Restores what a test changes for the process.
@@ -58,6 +49,28 @@ struct Restore {
     mm1::set_gemm_choice(choice);
   }
 };
+
+// The choices under which a list runs: sm_80's large tile, its small one, and what the plan takes by itself.
+mm1::GemmChoice choice_of(size_t variant) {
+  mm1::GemmChoice choice;
+  choice.sm80_only = variant != 2;
+  choice.tile = variant == 2 ? -1 : static_cast<int>(variant);
+  return choice;
+}
+
+void check_cases(const std::vector<GemmCase>& cases) {
+  Restore restore;
+  const size_t stride = static_cast<size_t>(stride_of_mode());
+  for (size_t i = 0; i < cases.size(); i += stride) {
+    if (in_shadow() && cases[i].m * cases[i].n * cases[i].k > 64 * 64 * 64) continue;
+    // Every choice for the whole list, one choice a case for a cut of it.
+    for (size_t variant = 0; variant < 3; variant++) {
+      if (stride > 1 && variant != i / stride % 3) continue;
+      mm1::set_gemm_choice(choice_of(variant));
+      check_gemm_case(cases[i]);
+    }
+  }
+}
 
 GemmCase product(Arithmetic arithmetic, const char* layout, int64_t m, int64_t n, int64_t k) {
   GemmCase which;
@@ -157,7 +170,9 @@ TEST(gemm, agrees_over_batches) {
 TEST(gemm, activations_are_accurate) {
   const int64_t count = in_shadow() ? 256 : 4096;
   std::vector<float> x(static_cast<size_t>(count)), ones(static_cast<size_t>(count), 1.0f);
-  for (int64_t i = 0; i < count; i++) x[static_cast<size_t>(i)] = static_cast<float>(-12 + 24 * (static_cast<double>(i) + 0.37) / static_cast<double>(count));
+  for (size_t i = 0; i < x.size(); i++) {
+    x[i] = static_cast<float>(-12 + 24 * (static_cast<double>(i) + 0.37) / static_cast<double>(count));
+  }
   DeviceBuffer points(MM1_DTYPE_FLOAT32, count), one(MM1_DTYPE_FLOAT32, count), output(MM1_DTYPE_FLOAT32, count);
   points.upload(x);
   one.upload(ones);
@@ -178,8 +193,8 @@ TEST(gemm, activations_are_accurate) {
         const double exact = gradient ? exact_derivative(activation, x[i]) : exact_activation(activation, x[i]);
         // Relative to the value and, far in the tails, to what is left of 1.
         const double limit = 4e-7 * std::fabs(exact) + 2e-7;
-        CHECK_MESSAGE(std::fabs(actual[i] - exact) <= limit, "activation " + std::to_string(activation) + (gradient ? "'" : "") + " of " + show(x[i]) +
-                                                                 " is " + show(actual[i]) + ", not " + show(exact));
+        const std::string what = "activation " + std::to_string(activation) + (gradient ? "' of " : " of ") + show(x[i]);
+        CHECK_MESSAGE(std::fabs(actual[i] - exact) <= limit, what + " is " + show(actual[i]) + ", not " + show(exact));
       }
     }
   }
@@ -258,7 +273,8 @@ TEST(gemm, infinities_and_nans_stay_where_they_belong) {
   }
 }
 
-// Row r has the same bits whatever the number of rows and of problems beside it, through the tiles that the plan chooses and on every profile.
+// Row r has the same bits whatever the number of rows and of problems beside it, through the tiles that the plan chooses and on every
+// profile.
 TEST(gemm, rows_do_not_depend_on_their_neighbours) {
   Restore restore;
   for (const mm1::DeviceProfile& profile : mm1::kProfiles) {
@@ -317,17 +333,22 @@ TEST(gemm, repetitions_give_the_same_bits) {
   }
 }
 
-// Several calls in a row on a stream of the caller's, each reading what the one before wrote; and the same as a graph that is launched again after
-// its input changed.
+// Several calls in a row on a stream of the caller's, each reading what the one before wrote; and the same as a graph that is launched
+// again after its input changed.
 TEST(gemm, calls_follow_each_other_on_a_stream_and_in_a_graph) {
   constexpr int64_t kSize = 40;
   const auto matrix = [](float scale) {
     std::vector<float> values;
-    for (int64_t i = 0; i < kSize * kSize; i++) values.push_back(round_to(MM1_DTYPE_BFLOAT16, static_cast<float>(scale * normal_sample(9, 0, i / kSize, i % kSize))));
+    for (int64_t i = 0; i < kSize * kSize; i++) {
+      values.push_back(round_to(MM1_DTYPE_BFLOAT16, static_cast<float>(scale * normal_sample(9, 0, i / kSize, i % kSize))));
+    }
     return values;
   };
-  DeviceBuffer x(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), w(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize), y(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize),
-      z(MM1_DTYPE_FLOAT32, kSize, kSize, kSize), sums(MM1_DTYPE_FLOAT32, kSize);
+  DeviceBuffer x(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer w(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer y(MM1_DTYPE_BFLOAT16, kSize, kSize, kSize);
+  DeviceBuffer z(MM1_DTYPE_FLOAT32, kSize, kSize, kSize);
+  DeviceBuffer sums(MM1_DTYPE_FLOAT32, kSize);
   w.upload(matrix(0.2f));
   mm1_stream stream = nullptr;
   CHECK_OK(mm1_stream_create(&stream));

@@ -137,14 +137,18 @@ struct Errors {
     largest = std::max(largest, std::fabs(exact));
   }
 
+  double ratio(mm1_dtype dtype) const {
+    const double floor = largest * (dtype == MM1_DTYPE_FLOAT32 ? std::ldexp(1.0, -22) : std::ldexp(1.0, -9));
+    return ours == 0 ? 0 : ours / (plain + floor / 2);
+  }
+
   std::string verdict(const char* field, mm1_dtype dtype) const {
     std::ostringstream text;
     if (!first_nan.empty()) {
       text << field << " is not a number at " << first_nan << "; ";
       return text.str();
     }
-    const double floor = largest * (dtype == MM1_DTYPE_FLOAT32 ? std::ldexp(1.0, -22) : std::ldexp(1.0, -9));
-    if (ours <= 2 * plain + floor) return "";
+    if (ratio(dtype) <= 2) return "";
     text << field << ": error " << ours << ", of a plain loop " << plain << ", largest value " << largest << "; ";
     return text.str();
   }
@@ -245,7 +249,7 @@ mm1_gemm_args make_args(const Case& test, const Operands& operands, const Addres
   return args;
 }
 
-std::string check(const Case& test, const Operands& before, const Operands& after) {
+std::string check(const Case& test, const Operands& before, const Operands& after, double* ratio) {
   const bool tf32 = test.math_mode == MM1_MATH_MODE_TF32;
   Errors output;
   Errors pre_activation;
@@ -295,6 +299,7 @@ std::string check(const Case& test, const Operands& before, const Operands& afte
       }
     }
   }
+  *ratio = std::max(output.ratio(test.output), pre_activation.ratio(test.input));
   std::string text = output.verdict("output", test.output) + pre_activation.verdict("pre_activation", test.input);
   text += strays("output", before.output, after.output, true) + strays("pre_activation", before.pre_activation, after.pre_activation, !test.gradient);
   text += strays("a", before.a, after.a, false) + strays("b", before.b, after.b, false) + strays("bias", before.bias, after.bias, false);

@@ -80,9 +80,9 @@ struct Addresses {
 mm1_gemm_args make_args(const Case& test, const Operands& operands, const Addresses& addresses);
 
 // What stands in `operands` before the call and in `after` behind it. An empty text: right. Rules: no NaN, largest error at most twice that of a
-// plain loop in the same precision (both against float64) plus half a unit of the output's last place at its largest value; nothing written
-// outside of the elements of output and pre_activation.
-std::string check(const Case& test, const Operands& before, const Operands& after);
+// plain loop in the same precision (both against float64) plus a floor, half a unit of the output's last place at its largest value; nothing
+// written outside of the elements of output and pre_activation. *ratio becomes error / (plain error + floor / 2), at most 2 where it is right.
+std::string check(const Case& test, const Operands& before, const Operands& after, double* ratio);
 
 }  // namespace gemm_test
 

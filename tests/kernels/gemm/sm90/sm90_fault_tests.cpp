@@ -1,15 +1,13 @@
 // Mutations of the Hopper GEMM: each is caught by the emulator, and each test names how. The same launch without a fault is right in every mode.
 //
-//   fault               what is wrong                                                     how it shows
-//   no_empty_wait       stages are announced again while they are still in use            mbarrier: more arrivals than a phase expects
-//   wrong_bytes         half of a stage's bytes are not waited for                        mbarrier: more bytes than were announced
-//   early_release       a stage is free before its wgmmas have been waited for            late: wrong result; seeds: DEADLOCK (a phase is missed)
-//   no_final_wait       accumulators are used while wgmma may still write them            the thread ends with a wgmma in flight
-//   no_proxy_fence      TMA reads what ordinary stores wrote, without a fence             shadow only: missing fence
-//   no_staging_wait     staging is rewritten while TMA may still read it                  late, seeds: wrong result
-//   own_release_only    the neighbour's producer waits for ever                           DEADLOCK
-//
-// In the shadow program the same faults show the same way or earlier, as a race that names both places.
+//   fault               what is wrong                                              how it shows                                       shadow
+//   no_empty_wait       stages are announced again while they are in use           mbarrier: more arrivals than a phase expects       the same
+//   wrong_bytes         half of a stage's bytes are not waited for                 mbarrier: more bytes than were announced           RACE wgmma / TMA load
+//   early_release       a stage is free before its wgmmas were waited for          late: wrong result; seeds: DEADLOCK                RACE TMA load / wgmma
+//   no_final_wait       accumulators are used while wgmma may write them           the thread ends with a wgmma in flight             RACE TMA load / wgmma
+//   no_proxy_fence      TMA reads what ordinary stores wrote, without a fence      not at all: only shadow memory knows of proxies    missing fence
+//   no_staging_wait     staging is rewritten while TMA may read it                 late, seeds: wrong result; early: not at all       RACE store / TMA store
+//   own_release_only    the neighbour's producer waits for ever                    DEADLOCK                                           the same
 #include <cstring>
 #include <string>
 #include <vector>
@@ -134,35 +132,35 @@ TEST(gemm_sm90_faults, without_a_fault_every_mode_gives_the_same_bits) {
 }
 
 TEST(gemm_sm90_faults, no_empty_wait) {
-  expect(Fault::no_empty_wait, true, 0, "more arrivals than the 1 that a phase expects", "SHADOW");
-  expect(Fault::no_empty_wait, true, 1, "more arrivals than the 1 that a phase expects", "SHADOW");
+  expect(Fault::no_empty_wait, true, 0, "more arrivals than the 1 that a phase expects", "more arrivals than the 1 that a phase expects");
+  expect(Fault::no_empty_wait, true, 1, "more arrivals than the 1 that a phase expects", "more arrivals than the 1 that a phase expects");
 }
 
 TEST(gemm_sm90_faults, wrong_bytes) {
-  expect(Fault::wrong_bytes, false, 0, "bytes more than were announced", "SHADOW");
-  expect(Fault::wrong_bytes, true, 1, "bytes more than were announced", "SHADOW");
+  expect(Fault::wrong_bytes, false, 0, "bytes more than were announced", "reads what TMA load wrote");
+  expect(Fault::wrong_bytes, true, 1, "bytes more than were announced", "bytes more than were announced");
 }
 
 TEST(gemm_sm90_faults, early_release) {
-  expect(Fault::early_release, true, 0, "wrong result", "SHADOW");
-  expect(Fault::early_release, true, 1, "DEADLOCK", "SHADOW");
+  expect(Fault::early_release, true, 0, "wrong result", "overwrites what wgmma of warpgroup");
+  expect(Fault::early_release, true, 1, "DEADLOCK", "DEADLOCK");
 }
 
 TEST(gemm_sm90_faults, no_final_wait) {
-  expect(Fault::no_final_wait, true, 0, "ends with a wgmma in flight", "SHADOW");
-  expect(Fault::no_final_wait, false, 0, "ends with a wgmma in flight", "SHADOW");
+  expect(Fault::no_final_wait, true, 0, "ends with a wgmma in flight", "overwrites what wgmma of warpgroup");
+  expect(Fault::no_final_wait, false, 0, "ends with a wgmma in flight", "overwrites what wgmma of warpgroup");
 }
 
 // Only the shadow memory knows of proxies.
 TEST(gemm_sm90_faults, no_proxy_fence) {
-  expect(Fault::no_proxy_fence, true, 0, "", "SHADOW");
-  expect(Fault::no_proxy_fence, true, 1, "", "SHADOW");
+  expect(Fault::no_proxy_fence, true, 0, "", "without fence_proxy_async");
+  expect(Fault::no_proxy_fence, true, 1, "", "without fence_proxy_async");
 }
 
 TEST(gemm_sm90_faults, no_staging_wait) {
-  expect(Fault::no_staging_wait, true, 0, "wrong result", "SHADOW");
-  expect(Fault::no_staging_wait, true, 1, "wrong result", "SHADOW");
-  expect(Fault::no_staging_wait, false, 0, "", "SHADOW");
+  expect(Fault::no_staging_wait, true, 0, "wrong result", "overwrites what TMA store reads");
+  expect(Fault::no_staging_wait, true, 1, "wrong result", "overwrites what TMA store reads");
+  expect(Fault::no_staging_wait, false, 0, "", "");
 }
 
 TEST(gemm_sm90_faults, own_release_only) {
