@@ -24,12 +24,16 @@ endfunction()
 
 # Kernel sources (.cu) as plain C++. Products and sums are not contracted, so that the bits do not depend on the compiler.
 function(mm1_kernels_as_cxx)
-  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-ffp-contract=off")
+  set(options -x c++ -ffp-contract=off -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND options -Wno-psabi)    # its note about 64-byte aligned parameters (tensor maps)
+  endif()
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}")
 endfunction()
 
 # What g++ and clang++ call the hooks of every memory access (__tsan_read4 and so on). The emulator defines them; the sanitizer's own
 # library is not linked. Kernel sources only: the emulator itself and the host code are not instrumented.
-set(MM1_SHADOW_KERNEL_FLAGS -fsanitize=thread -O1)
+set(MM1_SHADOW_KERNEL_FLAGS -fsanitize=thread -O1 -g1)
 
 # What both variants of the emulated library share: host code that knows nothing of shadow memory.
 function(mm1_emulated_host)

@@ -1,5 +1,6 @@
 // mbarrier objects: 8 bytes of shared memory with a phase, a count of arrivals and a count of bytes still to come. A phase is complete
-// when both are zero; its parity alternates from 0. A ring of stages waits with parity (round & 1) on "full" and ((round & 1) ^ 1) on "empty".
+// when both are zero; its parity alternates from 0. A ring of stages waits with parity (round & 1) on "full" and ((round & 1) ^ 1) on
+// "empty".
 #pragma once
 #include "device.cuh"
 
@@ -59,7 +60,8 @@ DEV_FN void mbar_wait(uint32_t barrier, uint32_t parity DEV_HERE) {
   for (uint32_t polls = 0; !mbar_try_wait(barrier, parity); polls++) {
     if (polls > 20000000u) {
 #if DEV_HAVE_TOOLKIT || !defined(__clang__)
-      printf("mbarrier at shared %u, parity %u: block %u,%u,%u thread %u waits for ever\n", barrier, parity, bid_x(), bid_y(), bid_z(), tid());
+      printf("mbarrier at shared %u, parity %u: block %u,%u,%u thread %u waits for ever\n", barrier, parity, bid_x(), bid_y(), bid_z(),
+             tid());
 #endif
       trap();
     }

@@ -6,7 +6,8 @@
 //   A 16x16:  a[0] row g, columns 2q..   a[1] row g+8, same   a[2] row g, columns 2q+8..   a[3] row g+8, same
 //   B 16x8:   b[0] rows 2q.., column g   b[1] rows 2q+8.., column g
 //   C 16x8:   c[0], c[1] row g, columns 2q, 2q+1   c[2], c[3] row g+8
-//   tf32, A 16x8: a[0] row g, column q   a[1] row g+8, q   a[2] row g, q+4   a[3] row g+8, q+4;   B 8x8: b[0] row q, column g   b[1] row q+4
+//   tf32, A 16x8: a[0] row g, column q   a[1] row g+8, q   a[2] row g, q+4   a[3] row g+8, q+4
+//   B 8x8:      b[0] row q, column g   b[1] row q+4
 #pragma once
 #include "device.cuh"
 
@@ -62,7 +63,8 @@ DEV_FN void stmatrix_x4(uint32_t address, const uint32_t (&r)[4] DEV_HERE) {
 
 DEV_FN void stmatrix_x4_trans(uint32_t address, const uint32_t (&r)[4] DEV_HERE) {
 #if DEV_CUDA
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(r[0]), "r"(r[1]), "r"(r[2]),
+               "r"(r[3])
                : "memory");
 #else
   emulator::stmatrix(address, r, 4, true, here);

@@ -214,7 +214,7 @@ DEV_FN void fence_device(DEV_HERE_ONLY) {
 #endif
 }
 
-// ---- atomics: they return the old value and order nothing, unless their name says so ------------------------------------------------------
+// ---- atomics: they return the old value and order nothing, unless their name says so ----------------------------------------------------
 DEV_FN uint32_t atomic_add(uint32_t* address, uint32_t value DEV_HERE) {
 #if DEV_CUDA
   uint32_t old;

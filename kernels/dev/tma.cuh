@@ -1,6 +1,7 @@
 // TMA: copies of boxes of a tensor between global and shared memory, by one thread, completed through an mbarrier (loads) or in
-// groups (stores). The box lies densely in shared memory, innermost dimension first, at a 128-byte aligned address (1024 where the map swizzles);
-// what lies outside of the tensor is read as zero and not written. Maps are made by tensor_map.h and passed as kernel parameters:
+// groups (stores). The box lies densely in shared memory, innermost dimension first, at a 128-byte aligned address (1024 where the map
+// swizzles); what lies outside of the tensor is read as zero and not written. Maps are made by tensor_map.h and passed as kernel
+// parameters:
 //   DEV_KERNEL f(const DEV_GRID_CONST DevTensorMap map)
 #pragma once
 #include "barrier.cuh"
@@ -63,20 +64,25 @@ DEV_FN void tma_load_4d(uint32_t target, const DevTensorMap* map, int x, int y, 
 // To the same offset in the shared memory of every block whose bit is set; each block's barrier at the same offset gets the bytes.
 DEV_FN void tma_load_2d_multicast(uint32_t target, const DevTensorMap* map, int x, int y, uint32_t barrier, uint16_t blocks DEV_HERE) {
 #if DEV_CUDA
-  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, %3}], [%4], %5;"
-               ::"r"(target), "l"(map), "r"(x), "r"(y), "r"(barrier), "h"(blocks)
-               : "memory");
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, %3}], [%4], "
+      "%5;" ::"r"(target),
+      "l"(map), "r"(x), "r"(y), "r"(barrier), "h"(blocks)
+      : "memory");
 #else
   const int32_t at[] = {x, y};
   emulator::tma_load(target, map, 2, at, barrier, blocks, here);
 #endif
 }
 
-DEV_FN void tma_load_3d_multicast(uint32_t target, const DevTensorMap* map, int x, int y, int z, uint32_t barrier, uint16_t blocks DEV_HERE) {
+DEV_FN void tma_load_3d_multicast(uint32_t target, const DevTensorMap* map, int x, int y, int z, uint32_t barrier,
+                                  uint16_t blocks DEV_HERE) {
 #if DEV_CUDA
-  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, %3, %4}], [%5], %6;"
-               ::"r"(target), "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier), "h"(blocks)
-               : "memory");
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, %3, %4}], [%5], "
+      "%6;" ::"r"(target),
+      "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier), "h"(blocks)
+      : "memory");
 #else
   const int32_t at[] = {x, y, z};
   emulator::tma_load(target, map, 3, at, barrier, blocks, here);

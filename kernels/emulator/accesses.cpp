@@ -1,5 +1,5 @@
-// Bank conflicts and sectors. A request is what the lanes of a warp do at one place for the same time: the emulator's lanes come there one after the
-// other, so each access is written down with its place, lane and how often the lane has been there, and put together at the end.
+// Bank conflicts and sectors. A request is what the lanes of a warp do at one place for the same time: the emulator's lanes come there one
+// after the other, so each access is written down with its place, lane and how often the lane has been there, and put together at the end.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -76,7 +76,8 @@ std::string name_of_pc(uint64_t site) {
   const void* pc = reinterpret_cast<const void*>(site & ~(uint64_t(1) << 63));
   char text[300];
   if (dladdr(pc, &info) && info.dli_fname) {
-    snprintf(text, sizeof text, "%s+%#lx", info.dli_fname, static_cast<unsigned long>(static_cast<const char*>(pc) - static_cast<const char*>(info.dli_fbase)));
+    snprintf(text, sizeof text, "%s+%#lx", info.dli_fname,
+             static_cast<unsigned long>(static_cast<const char*>(pc) - static_cast<const char*>(info.dli_fbase)));
   } else {
     snprintf(text, sizeof text, "%p", pc);
   }
@@ -94,7 +95,8 @@ void record(uint64_t site, bool global, bool write, uint64_t address, uint32_t b
   const Dim3 index = t.block->index;
   const Dim3 grid = t.block->grid;
   const uint64_t block_number = (static_cast<uint64_t>(index.z) * grid.y + index.y) * grid.x + index.x;
-  worker->accesses.push_back({site, address, 0, static_cast<uint16_t>(bytes), static_cast<uint8_t>(t.lane), static_cast<uint8_t>(global | write << 1), block_number << 5 | t.warp});
+  worker->accesses.push_back({site, address, 0, static_cast<uint16_t>(bytes), static_cast<uint8_t>(t.lane),
+                              static_cast<uint8_t>(global | write << 1), block_number << 5 | t.warp});
 }
 
 }  // namespace
@@ -111,7 +113,9 @@ void record_access(Loc here, bool global, bool write, uint64_t address, uint32_t
   record(site, global, write, address, bytes);
 }
 
-void record_access(void* pc, bool global, bool write, uint64_t address, uint32_t bytes) { record(reinterpret_cast<uint64_t>(pc) | is_pc, global, write, address, bytes); }
+void record_access(void* pc, bool global, bool write, uint64_t address, uint32_t bytes) {
+  record(reinterpret_cast<uint64_t>(pc) | is_pc, global, write, address, bytes);
+}
 
 void count_accesses(Worker& w) {
   // The order of one lane's accesses at one place is the order in which they were written down.
@@ -133,7 +137,9 @@ void count_accesses(Worker& w) {
   for (size_t i = 0; i < list.size();) {
     lanes.clear();
     size_t j = i;
-    while (j < list.size() && list[j].warp == list[i].warp && list[j].site == list[i].site && list[j].kind == list[i].kind && list[j].sequence == list[i].sequence) lanes.push_back(&list[j++]);
+    while (j < list.size() && list[j].warp == list[i].warp && list[j].site == list[i].site && list[j].kind == list[i].kind &&
+           list[j].sequence == list[i].sequence)
+      lanes.push_back(&list[j++]);
     const bool global = list[i].kind & 1;
     uint32_t ideal;
     const uint32_t units = global ? sectors(lanes, ideal) : wavefronts(lanes, ideal);

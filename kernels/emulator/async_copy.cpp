@@ -14,9 +14,11 @@ void land_copy(AsyncCopy& copy, Thread& thread) {
 void cp_async(uint32_t target, const void* source, uint32_t bytes, uint32_t source_bytes, Loc here) {
   EMULATOR_INSIDE;
   Thread& thread = *self();
-  if (source_bytes > bytes) fail("cp.async: " + std::to_string(source_bytes) + " source bytes for a copy of " + std::to_string(bytes), here);
+  if (source_bytes > bytes)
+    fail("cp.async: " + std::to_string(source_bytes) + " source bytes for a copy of " + std::to_string(bytes), here);
   if (target % bytes) fail("cp.async: misaligned: " + std::to_string(bytes) + " bytes to shared address " + std::to_string(target), here);
-  if (source_bytes && reinterpret_cast<uintptr_t>(source) % bytes) fail("cp.async: misaligned: " + std::to_string(bytes) + " bytes from an address that is no multiple of it", here);
+  if (source_bytes && reinterpret_cast<uintptr_t>(source) % bytes)
+    fail("cp.async: misaligned: " + std::to_string(bytes) + " bytes from an address that is no multiple of it", here);
   char* memory = shared_bytes(target, bytes, here, "cp.async");
   if (target >> address_rank_shift) fail("cp.async: writes only its own block's shared memory", here);
   worker->counters.cp_async_bytes += source_bytes;
@@ -92,7 +94,8 @@ void finish_thread(Thread& thread) {
   }
   if (thread.warp / 4 < b.warpgroups.size()) {
     for (auto& operation : b.warpgroups[thread.warp / 4].queue) {
-      if (operation->a_pointer[thread.thread % 128] || operation->arrived) fail("the thread ends with a wgmma in flight (commit and wait are missing)", operation->here);
+      if (operation->a_pointer[thread.thread % 128] || operation->arrived)
+        fail("the thread ends with a wgmma in flight (commit and wait are missing)", operation->here);
     }
   }
   tma_wait(0, false, {nullptr, 0});

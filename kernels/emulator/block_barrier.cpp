@@ -9,8 +9,10 @@ void arrive(uint32_t id, uint32_t count, bool wait, bool whole_block, Loc here) 
   Thread* thread = self();
   BlockState& b = thread->state();
   if (id > 15) fail("barrier " + std::to_string(id) + ": there are 16, 0 to 15", here);
-  if (!whole_block && (count == 0 || count % 32 != 0)) fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " is no multiple of 32", here);
-  if (count > b.threads) fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " in a block of " + std::to_string(b.threads), here);
+  if (!whole_block && (count == 0 || count % 32 != 0))
+    fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " is no multiple of 32", here);
+  if (count > b.threads)
+    fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " in a block of " + std::to_string(b.threads), here);
   BlockBarrier& barrier = b.barriers[id];
   if (barrier.count == 0) {
     barrier.expected = count;
@@ -18,7 +20,9 @@ void arrive(uint32_t id, uint32_t count, bool wait, bool whole_block, Loc here) 
     barrier.waiters.clear();
     SHADOW(barrier_begin(b, id));
   } else if (barrier.expected != count) {
-    fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " here and of " + std::to_string(barrier.expected) + " at " + name_of(barrier.here), here);
+    fail("barrier " + std::to_string(id) + ": a count of " + std::to_string(count) + " here and of " + std::to_string(barrier.expected) +
+             " at " + name_of(barrier.here),
+         here);
   } else if (whole_block && (barrier.here.line != here.line || barrier.here.file != here.file)) {
     fail("divergent barrier: sync_block is reached here by some threads and by others at " + name_of(barrier.here), here);
   }

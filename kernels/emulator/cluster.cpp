@@ -36,7 +36,8 @@ void cluster_wait(Loc here) {
 
 uint32_t map_shared(uint32_t address, uint32_t rank, Loc here) {
   EMULATOR_INSIDE;
-  if (rank >= block()->cluster_blocks) fail("mapa: rank " + std::to_string(rank) + " in a cluster of " + std::to_string(block()->cluster_blocks), here);
+  if (rank >= block()->cluster_blocks)
+    fail("mapa: rank " + std::to_string(rank) + " in a cluster of " + std::to_string(block()->cluster_blocks), here);
   return (rank + 1) << address_rank_shift | offset_of(address);
 }
 

@@ -9,8 +9,8 @@ const char* collective_name(int operation);
 
 [[noreturn]] inline void diverged(int operation, uint32_t mask, const Collective& other, Loc here) {
   char text[200];
-  snprintf(text, sizeof text, "warp divergence: %s with mask %#x while other lanes are at %s with mask %#x, ", collective_name(operation), mask,
-           collective_name(other.operation), other.mask);
+  snprintf(text, sizeof text, "warp divergence: %s with mask %#x while other lanes are at %s with mask %#x, ", collective_name(operation),
+           mask, collective_name(other.operation), other.mask);
   fail(text + name_of(other.here), here);
 }
 

@@ -1,5 +1,6 @@
-// An access to an unreadable page (the guards around device memory, shared memory and stacks) or a misaligned vector access stops the kernel with
-// a text instead of the process. Faults outside of kernels go to whatever handler was there before, such as a managed runtime's.
+// An access to an unreadable page (the guards around device memory, shared memory and stacks) or a misaligned vector access stops the
+// kernel with a text instead of the process. Faults outside of kernels go to whatever handler was there before, such as a managed
+// runtime's.
 #include "fault.h"
 
 #include <signal.h>
@@ -29,7 +30,8 @@ thread_local bool fault_known;
   self()->shadow.inside = true;
 #endif
   if (!fault_known) fail("invalid memory access: a misaligned vector access, or an address that is none");
-  if (is_stack_guard(fault_address)) fail("stack overflow: the thread's local arrays exceed the emulator's " + std::to_string(stack_bytes / 1024) + " KB");
+  if (is_stack_guard(fault_address))
+    fail("stack overflow: the thread's local arrays exceed the emulator's " + std::to_string(stack_bytes / 1024) + " KB");
   fail("invalid memory access: " + describe_address(fault_address));
 }
 #endif

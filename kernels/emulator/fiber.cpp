@@ -112,7 +112,8 @@ void give_stacks(std::vector<char*>& stacks) {
 bool is_stack_guard(const void* address) {
   const char* at = static_cast<const char*>(address);
   for (const Slab& slab : pool().slabs) {
-    if (at >= slab.memory && at < slab.memory + slab.bytes) return static_cast<size_t>(at - slab.memory) % (stack_bytes + page_bytes) < page_bytes;
+    if (at >= slab.memory && at < slab.memory + slab.bytes)
+      return static_cast<size_t>(at - slab.memory) % (stack_bytes + page_bytes) < page_bytes;
   }
   return false;
 }

@@ -9,7 +9,9 @@ namespace {
 
 void check(const void* address, uint32_t bytes, bool write, Loc here) {
   if (reinterpret_cast<uintptr_t>(address) % bytes) {
-    fail(std::string(write ? "global store" : "global load") + ": misaligned: " + std::to_string(bytes) + " bytes at an address that is no multiple of it", here);
+    fail(std::string(write ? "global store" : "global load") + ": misaligned: " + std::to_string(bytes) +
+             " bytes at an address that is no multiple of it",
+         here);
   }
   if (counts_accesses()) record_access(here, true, write, reinterpret_cast<uint64_t>(address), bytes);
 }

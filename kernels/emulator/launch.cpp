@@ -20,13 +20,17 @@ std::string check_shape(const LaunchShape& shape, const Limits& limits) {
   const uint64_t threads = static_cast<uint64_t>(shape.block.x) * shape.block.y * shape.block.z;
   const uint64_t cluster = static_cast<uint64_t>(shape.cluster.x) * shape.cluster.y * shape.cluster.z;
   if (threads == 0 || threads > limits.threads_per_block || shape.block.z > 64)
-    return "launch: a block of " + shape_text(shape.block) + " threads, the device takes 1 to " + std::to_string(limits.threads_per_block) + " (64 along z)";
-  if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0 || shape.grid.x > 0x7fffffffu || shape.grid.y > 65535 || shape.grid.z > 65535)
+    return "launch: a block of " + shape_text(shape.block) + " threads, the device takes 1 to " + std::to_string(limits.threads_per_block) +
+           " (64 along z)";
+  if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0 || shape.grid.x > 0x7fffffffu || shape.grid.y > 65535 ||
+      shape.grid.z > 65535)
     return "launch: a grid of " + shape_text(shape.grid) + " blocks, the device takes 1 to 2147483647 x 65535 x 65535";
   if (shape.shared_bytes > limits.shared_bytes_per_block)
-    return "launch: " + std::to_string(shape.shared_bytes) + " bytes of shared memory a block, the device has " + std::to_string(limits.shared_bytes_per_block);
+    return "launch: " + std::to_string(shape.shared_bytes) + " bytes of shared memory a block, the device has " +
+           std::to_string(limits.shared_bytes_per_block);
   if (cluster == 0 || cluster > limits.blocks_per_cluster)
-    return "launch: a cluster of " + shape_text(shape.cluster) + " blocks, the device takes 1 to " + std::to_string(limits.blocks_per_cluster);
+    return "launch: a cluster of " + shape_text(shape.cluster) + " blocks, the device takes 1 to " +
+           std::to_string(limits.blocks_per_cluster);
   if (cluster > 1 && limits.compute_capability < 90) return "launch: clusters need compute capability 9.0";
   if (shape.grid.x % shape.cluster.x || shape.grid.y % shape.cluster.y || shape.grid.z % shape.cluster.z)
     return "launch: a grid of " + shape_text(shape.grid) + " blocks is no multiple of its clusters of " + shape_text(shape.cluster);

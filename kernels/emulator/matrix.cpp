@@ -44,7 +44,9 @@ void count_conflicts(const uint32_t* address) {
 
 char* row(const Collective& c, int lane, const char* what, bool write, Loc here) {
   const uint32_t address = c.argument[lane];
-  if (address % 16) fail_for(*c.lanes[lane], std::string(what) + ": misaligned: the row address " + std::to_string(address) + " is no multiple of 16", here);
+  if (address % 16)
+    fail_for(*c.lanes[lane], std::string(what) + ": misaligned: the row address " + std::to_string(address) + " is no multiple of 16",
+             here);
   if (address >> address_rank_shift) fail_for(*c.lanes[lane], std::string(what) + ": reaches only its own block's shared memory", here);
   char* memory = shared_bytes(address, 16, here, what);
   if (write) {
@@ -63,8 +65,8 @@ struct MmaOperands {
 
 constexpr int largest_tile = 16;      // tiles of 16 rows, and twice as many of 8 columns
 
-// Matrices of one tile. On the heap, one for each worker: thread-local storage of a library that a program loads late is a few hundred bytes
-// (see Scratch in wgmma.cpp).
+// Matrices of one tile. On the heap, one for each worker: thread-local storage of a library that a program loads late is a few hundred
+// bytes (see Scratch in wgmma.cpp).
 struct TileScratch {
   alignas(64) float a[largest_tile * 16 * 16];
   alignas(64) float b[16 * largest_tile * 16];
@@ -165,7 +167,8 @@ void ldmatrix(uint32_t* registers, int count, bool transposed, uint32_t address,
       for (int lane = 0; lane < 32; lane++) {
         const int g = lane >> 2;
         const int q = (lane & 3) * 2;
-        const uint32_t value = transposed ? tile[q][g] | static_cast<uint32_t>(tile[q + 1][g]) << 16 : tile[g][q] | static_cast<uint32_t>(tile[g][q + 1]) << 16;
+        const uint32_t value = transposed ? tile[q][g] | static_cast<uint32_t>(tile[q + 1][g]) << 16
+                                          : tile[g][q] | static_cast<uint32_t>(tile[g][q + 1]) << 16;
         static_cast<uint32_t*>(c.slot[lane])[m] = value;
       }
     }

@@ -36,7 +36,8 @@ char* at(uint32_t address, Loc here, const char* what, BlockState** owner, const
   uint64_t bits;
   memcpy(&bits, memory, 8);
   if (bits == no_barrier || bits >> 62 || (bits >> 21 & 0xfffff) == 0) {
-    const std::string text = std::string(what) + ": used before mbarrier.init, or overwritten since: shared " + std::to_string(offset_of(address));
+    const std::string text =
+        std::string(what) + ": used before mbarrier.init, or overwritten since: shared " + std::to_string(offset_of(address));
     if (blame) fail_for(*blame, text, here);
     fail(text, here);
   }
@@ -70,7 +71,9 @@ void settle(BlockState& b, uint32_t offset, Mbarrier& m) {
 
 void arrive(BlockState& b, uint32_t offset, char* memory, uint32_t arrivals, uint32_t bytes, Loc here) {
   Mbarrier m = read(memory);
-  if (m.pending < arrivals) fail("mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset), here);
+  if (m.pending < arrivals)
+    fail("mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset),
+         here);
   if (static_cast<int64_t>(m.bytes) + bytes > 0xfffff) fail("mbarrier: more than 1,048,575 bytes announced in a phase", here);
   m.bytes += static_cast<int32_t>(bytes);
   m.pending -= arrivals;
@@ -120,9 +123,14 @@ void mbarrier_arrive(uint32_t address, uint32_t arrivals, uint32_t bytes, Loc he
 void arrive_for(BlockState& b, uint32_t offset, const Thread& thread, Loc here) {
   uint64_t bits;
   memcpy(&bits, b.arena + offset, 8);
-  if (bits == no_barrier || bits >> 62) fail_for(thread, "cp.async.mbarrier.arrive: used before mbarrier.init, or overwritten since: shared " + std::to_string(offset), here);
+  if (bits == no_barrier || bits >> 62)
+    fail_for(thread, "cp.async.mbarrier.arrive: used before mbarrier.init, or overwritten since: shared " + std::to_string(offset), here);
   Mbarrier m = read(b.arena + offset);
-  if (m.pending == 0) fail_for(thread, "mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset), here);
+  if (m.pending == 0)
+    fail_for(
+        thread,
+        "mbarrier: more arrivals than the " + std::to_string(m.expected) + " that a phase expects, at shared " + std::to_string(offset),
+        here);
   m.pending--;
   worker->counters.mbarrier_arrivals++;
   settle(b, offset, m);
@@ -132,7 +140,9 @@ void complete_bytes(BlockState& b, uint32_t offset, uint32_t bytes, const Transf
   Mbarrier m = read(b.arena + offset);
   m.bytes -= static_cast<int32_t>(bytes);
   if (m.pending == 0 && m.bytes < 0) {
-    fail_for(*transfer.issuer, "mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) + " bytes more than were announced (expect_tx)",
+    fail_for(*transfer.issuer,
+             "mbarrier at shared " + std::to_string(offset) + ": copies brought " + std::to_string(-m.bytes) +
+                 " bytes more than were announced (expect_tx)",
              transfer.here);
   }
   settle(b, offset, m);

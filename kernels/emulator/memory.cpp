@@ -41,7 +41,8 @@ Allocation* find(Memory& m, const void* address) {
 std::string changed_guard(const Allocation& a) {
   const char* end = a.body + a.bytes;
   const auto text = [&](size_t distance, const char* side) {
-    return "device memory: a byte " + std::to_string(distance) + side + " an allocation of " + std::to_string(a.bytes) + " bytes was overwritten";
+    return "device memory: a byte " + std::to_string(distance) + side + " an allocation of " + std::to_string(a.bytes) +
+           " bytes was overwritten";
   };
   for (const char* p = a.mapping + page_bytes; p < a.body; p++) {
     if (static_cast<uint8_t>(*p) != pattern) return text(static_cast<size_t>(a.body - p), " before");
@@ -108,8 +109,8 @@ void check_range(const void* address, size_t bytes, const char* function) {
   if (!a || bytes == 0) return;
   const char* first = static_cast<const char*>(address);
   if (first < a->body || bytes > a->bytes || first + bytes > a->body + a->bytes)
-    throw Error(std::string(function) + ": " + std::to_string(bytes) + " bytes from byte " + std::to_string(first - a->body) + " of an allocation of " +
-                std::to_string(a->bytes) + " bytes");
+    throw Error(std::string(function) + ": " + std::to_string(bytes) + " bytes from byte " + std::to_string(first - a->body) +
+                " of an allocation of " + std::to_string(a->bytes) + " bytes");
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 }  // namespace
 
-CLONES void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m, uint32_t n, uint32_t k) {
+CLONES void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m,
+                         uint32_t n, uint32_t k) {
   uint32_t j = 0;
   for (; j + 16 <= n; j += 16) {
     uint32_t i = 0;

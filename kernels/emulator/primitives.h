@@ -61,7 +61,8 @@ void mbarrier_wait(uint32_t address, uint32_t parity, Loc here);
 void fence_proxy_async();
 
 // ---- tma.cpp ----------------------------------------------------------------------------------------------------------------------------
-void tma_load(uint32_t target, const TensorMap* map, uint32_t rank, const int32_t* coordinates, uint32_t barrier, uint32_t block_mask, Loc here);
+void tma_load(uint32_t target, const TensorMap* map, uint32_t rank, const int32_t* coordinates, uint32_t barrier, uint32_t block_mask,
+              Loc here);
 void tma_store(const TensorMap* map, uint32_t source, uint32_t rank, const int32_t* coordinates, bool add, Loc here);
 void tma_commit();
 void tma_wait(uint32_t pending_groups, bool read_only, Loc here);
@@ -73,7 +74,8 @@ uint32_t map_shared(uint32_t address, uint32_t rank, Loc here);
 
 // ---- wgmma.cpp --------------------------------------------------------------------------------------------------------------------------
 void wgmma_fence(Loc here);
-void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64_t b, bool accumulate, bool a_transposed, bool b_transposed, Loc here);
+void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64_t b, bool accumulate, bool a_transposed, bool b_transposed,
+           Loc here);
 void wgmma_commit(Loc here);
 void wgmma_wait(uint32_t pending_groups, Loc here);
 

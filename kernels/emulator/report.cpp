@@ -7,7 +7,9 @@ namespace emulator {
 
 void leave_fiber();                   // scheduler.cpp
 
-std::string name_of(Loc here) { return here.file ? std::string(here.file) + ":" + std::to_string(here.line) : std::string("unknown place"); }
+std::string name_of(Loc here) {
+  return here.file ? std::string(here.file) + ":" + std::to_string(here.line) : std::string("unknown place");
+}
 
 std::string name_of(const Thread& thread) {
   const Dim3 b = thread.block->index;
@@ -33,7 +35,9 @@ void fail(const std::string& text) { leave_launch(current ? name_of(*self()) + "
 
 void fail(const std::string& text, Loc here) { fail(text + ", at " + name_of(here)); }
 
-void fail_for(const Thread& thread, const std::string& text, Loc here) { leave_launch(name_of(thread) + ": " + text + ", at " + name_of(here)); }
+void fail_for(const Thread& thread, const std::string& text, Loc here) {
+  leave_launch(name_of(thread) + ": " + text + ", at " + name_of(here));
+}
 
 void trap(Loc here) {
   EMULATOR_INSIDE;
@@ -61,7 +65,8 @@ std::string describe(const Thread& t) {
       uint64_t bits;
       memcpy(&bits, const_cast<Thread&>(t).state().arena + t.wait_a, 8);
       const int32_t bytes = static_cast<int32_t>(static_cast<int64_t>(bits << 2) >> 43);
-      snprintf(text, sizeof text, "wait for phase parity %u of the mbarrier at shared %u (%u arrivals and %d bytes to come, phase parity %u), at %s", t.wait_b,
+      snprintf(text, sizeof text,
+               "wait for phase parity %u of the mbarrier at shared %u (%u arrivals and %d bytes to come, phase parity %u), at %s", t.wait_b,
                t.wait_a, static_cast<uint32_t>(bits >> 1 & 0xfffff), bytes, static_cast<uint32_t>(bits & 1), place.c_str());
       return text;
     }

@@ -69,7 +69,8 @@ void fiber_main() {
 }
 
 uint64_t milliseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 // Nothing but spinning on this worker. Another worker, or another stream, may still release what is waited for.
@@ -86,8 +87,10 @@ void check_spin_limit(Loc here) {
     since = now;
   } else if (now - since > w.launch->options.spin_limit_ms) {
     of = nullptr;
-    fail("spins for ever: for " + std::to_string(now - since) + " ms no thread of the resident blocks did anything else. Does it wait for a block "
-         "that cannot start before this one ends (MM1_EMULATOR_RESIDENCY), or for a release that never comes?", here);
+    fail("spins for ever: for " + std::to_string(now - since) +
+             " ms no thread of the resident blocks did anything else. Does it wait for a block "
+             "that cannot start before this one ends (MM1_EMULATOR_RESIDENCY), or for a release that never comes?",
+         here);
   }
   std::this_thread::yield();
 }

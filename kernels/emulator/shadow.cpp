@@ -23,7 +23,8 @@ uint32_t number_of(const Place& place) {
   static auto* numbers = new std::unordered_map<uint64_t, uint32_t>;
   static uint64_t last_key = 0;
   static uint32_t last = 0;
-  const uint64_t key = place.pc ? reinterpret_cast<uint64_t>(place.pc) : reinterpret_cast<uint64_t>(place.here.file) << 16 ^ static_cast<uint64_t>(place.here.line);
+  const uint64_t key = place.pc ? reinterpret_cast<uint64_t>(place.pc)
+                                : reinterpret_cast<uint64_t>(place.here.file) << 16 ^ static_cast<uint64_t>(place.here.line);
   if (key == last_key) return last;
   uint32_t& number = (*numbers)[key];
   if (number == 0) {
@@ -43,8 +44,8 @@ std::string name_of_actor(const Mark& mark, Thread& thread) {
   const uint32_t rank = mark.actor < unit.threads ? mark.actor / n : 0;
   const Dim3 c = launch.shape.cluster;
   char text[160];
-  snprintf(text, sizeof text, "block (%u,%u,%u) ", index % clusters.x * c.x + rank % c.x, index / clusters.x % clusters.y * c.y + rank / c.x % c.y,
-           index / clusters.x / clusters.y * c.z + rank / c.x / c.y);
+  snprintf(text, sizeof text, "block (%u,%u,%u) ", index % clusters.x * c.x + rank % c.x,
+           index / clusters.x % clusters.y * c.y + rank / c.x % c.y, index / clusters.x / clusters.y * c.z + rank / c.x / c.y);
   std::string name = mark.team == unit.team && launch.blocks_per_unit == 1 ? "" : text;
   if (mark.actor < unit.threads) return name + "thread " + std::to_string(mark.actor % n);
   if (mark.actor == unit.tma()) return name + "TMA load";
@@ -90,12 +91,16 @@ void check_proxy(const Access& a, const Cell& cell, const char* what) {
   if (cell.write.actor >= unit.shadow.threads) return;
   const Thread& writer = unit.blocks[cell.write.actor / n]->thread[cell.write.actor % n];
   if (cell.write.clock > writer.shadow.proxy_fence)
-    report(a, std::string(what) + " what " + name_of_actor(cell.write, *a.thread) + " wrote with ordinary stores and without fence_proxy_async", &cell.write);
+    report(
+        a,
+        std::string(what) + " what " + name_of_actor(cell.write, *a.thread) + " wrote with ordinary stores and without fence_proxy_async",
+        &cell.write);
 }
 
 void read_cell(const Access& a, Cell& cell, uint8_t bytes) {
   check_common(a, cell, "reads");
-  if (conflicts(a, cell.write, bytes)) report(a, "DATA RACE: reads what " + name_of_actor(cell.write, *a.thread) + " wrote, with nothing that orders the two", &cell.write);
+  if (conflicts(a, cell.write, bytes))
+    report(a, "DATA RACE: reads what " + name_of_actor(cell.write, *a.thread) + " wrote, with nothing that orders the two", &cell.write);
   if ((cell.initialised & bytes) != bytes) report(a, std::string("reads uninitialised ") + a.memory + " memory", nullptr);
   check_proxy(a, cell, "an asynchronous operation reads");
   int slot = -1;
@@ -111,9 +116,11 @@ void read_cell(const Access& a, Cell& cell, uint8_t bytes) {
 void write_cell(const Access& a, Cell& cell, uint8_t bytes) {
   check_common(a, cell, "overwrites");
   if (conflicts(a, cell.write, bytes))
-    report(a, "DATA RACE: overwrites what " + name_of_actor(cell.write, *a.thread) + " wrote, with nothing that orders the two", &cell.write);
+    report(a, "DATA RACE: overwrites what " + name_of_actor(cell.write, *a.thread) + " wrote, with nothing that orders the two",
+           &cell.write);
   for (Mark& m : cell.read) {
-    if (conflicts(a, m, bytes)) report(a, "DATA RACE: overwrites what " + name_of_actor(m, *a.thread) + " reads, with nothing that orders the two", &m);
+    if (conflicts(a, m, bytes))
+      report(a, "DATA RACE: overwrites what " + name_of_actor(m, *a.thread) + " reads, with nothing that orders the two", &m);
     if (m.bytes & bytes && !(a.atomic && m.atomic)) m.clock = 0;
   }
   if (a.async) check_proxy(a, cell, "an asynchronous operation overwrites");
@@ -158,8 +165,10 @@ void for_each_shared(Access& a, BlockState& b, uint32_t offset, uint32_t bytes, 
     for (const SharedArray& array : b.arrays) inside |= offset >= array.offset && offset + bytes <= array.offset + array.bytes;
     if (!inside) {
       a.address = offset >= static_capacity ? offset - static_capacity : offset;
-      report(a, std::string("out of bounds: ") + std::to_string(bytes) + " bytes, the block has " + std::to_string(b.dynamic_bytes) + " dynamic and " +
-                    std::to_string(b.static_bytes) + " static", nullptr);
+      report(a,
+             std::string("out of bounds: ") + std::to_string(bytes) + " bytes, the block has " + std::to_string(b.dynamic_bytes) +
+                 " dynamic and " + std::to_string(b.static_bytes) + " static",
+             nullptr);
     }
   }
   const uint32_t team = b.unit->shadow.team;
@@ -240,7 +249,8 @@ bool global_access(const void* address, uint32_t bytes, Thread& thread, Place pl
   const Allocation* found = global_allocation(a, address, bytes, write);
   if (!found) return false;
   const uint64_t first = static_cast<uint64_t>(static_cast<const char*>(address) - found->body);
-  for_each_cell(a, static_cast<Cell*>(found->shadow), first, bytes, [&](Cell& cell, uint8_t mask) { write ? write_cell(a, cell, mask) : read_cell(a, cell, mask); });
+  for_each_cell(a, static_cast<Cell*>(found->shadow), first, bytes,
+                [&](Cell& cell, uint8_t mask) { write ? write_cell(a, cell, mask) : read_cell(a, cell, mask); });
   return true;
 }
 
@@ -280,7 +290,8 @@ void shadow_end_launch(Launch&) {}
 
 void* shadow_make_cells(const Allocation& allocation) {
   if (allocation.host) return nullptr;
-  void* cells = mmap(nullptr, (allocation.bytes / 2 + 1) * sizeof(Cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* cells =
+      mmap(nullptr, (allocation.bytes / 2 + 1) * sizeof(Cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return cells == MAP_FAILED ? nullptr : cells;
 }
 
@@ -308,11 +319,21 @@ void shadow_begin_block(BlockState& b) {
 void shadow_allow(BlockState&, uint32_t, uint32_t) {}            // for_each_shared looks into BlockState::arrays
 
 // ---- accesses ---------------------------------------------------------------------------------------------------------------------------
-void shadow_read(BlockState& b, uint32_t offset, uint32_t bytes, Thread& thread, Loc here) { shared_access(b, offset, bytes, thread, {here, nullptr}, false); }
-void shadow_write(BlockState& b, uint32_t offset, uint32_t bytes, Thread& thread, Loc here) { shared_access(b, offset, bytes, thread, {here, nullptr}, true); }
-void shadow_global_read(const void* address, uint32_t bytes, Thread& thread, Loc here) { global_access(address, bytes, thread, {here, nullptr}, false); }
-void shadow_global_write(const void* address, uint32_t bytes, Thread& thread, Loc here) { global_access(address, bytes, thread, {here, nullptr}, true); }
-void shadow_bulk_write(const void* address, uint32_t bytes, Thread& thread, Loc here) { global_access(address, bytes, thread, {here, nullptr}, true); }
+void shadow_read(BlockState& b, uint32_t offset, uint32_t bytes, Thread& thread, Loc here) {
+  shared_access(b, offset, bytes, thread, {here, nullptr}, false);
+}
+void shadow_write(BlockState& b, uint32_t offset, uint32_t bytes, Thread& thread, Loc here) {
+  shared_access(b, offset, bytes, thread, {here, nullptr}, true);
+}
+void shadow_global_read(const void* address, uint32_t bytes, Thread& thread, Loc here) {
+  global_access(address, bytes, thread, {here, nullptr}, false);
+}
+void shadow_global_write(const void* address, uint32_t bytes, Thread& thread, Loc here) {
+  global_access(address, bytes, thread, {here, nullptr}, true);
+}
+void shadow_bulk_write(const void* address, uint32_t bytes, Thread& thread, Loc here) {
+  global_access(address, bytes, thread, {here, nullptr}, true);
+}
 
 void shadow_ordinary(void* address, uint32_t bytes, bool write, bool aligned, void* pc) {
   Thread& thread = *self();
@@ -414,7 +435,8 @@ void shadow_atomic(const void* address, uint32_t bytes, Thread& thread, bool loa
   if (is_shared) {
     for_each_shared(a, b, static_cast<uint32_t>(offset), bytes, visit);
   } else if (const Allocation* found = global_allocation(a, address, bytes, !load)) {
-    for_each_cell(a, static_cast<Cell*>(found->shadow), static_cast<uint64_t>(static_cast<const char*>(address) - found->body), bytes, visit);
+    for_each_cell(a, static_cast<Cell*>(found->shadow), static_cast<uint64_t>(static_cast<const char*>(address) - found->body), bytes,
+                  visit);
   }
   shadow_synchronize(address, thread, load, store, order);
 }
@@ -446,7 +468,8 @@ void shadow_mbarrier_touch(BlockState& b, uint32_t offset, Thread& thread, Loc h
   if (ordered_before(made, thread)) return;
   Access a = access_of(thread, memory_name(offset), {here, nullptr});
   a.address = offset >= static_capacity ? offset - static_capacity : offset;
-  report(a, "DATA RACE: uses an mbarrier that " + name_of_actor(made, thread) + " initialised, with nothing that orders the two", &b.shadow.cells[offset / 2].write);
+  report(a, "DATA RACE: uses an mbarrier that " + name_of_actor(made, thread) + " initialised, with nothing that orders the two",
+         &b.shadow.cells[offset / 2].write);
 }
 
 }  // namespace emulator

@@ -88,9 +88,12 @@ char* shared_bytes(uint32_t address, uint32_t bytes, Loc here, const char* what,
   const bool is_static = offset + bytes <= b->static_bytes;
   if (!is_dynamic && !is_static) {
     if (offset < static_capacity)
-      fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at static shared " + std::to_string(offset) + " of " + std::to_string(b->static_bytes), here);
-    fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at dynamic shared " + std::to_string(offset - static_capacity) + " of " +
-         std::to_string(b->dynamic_bytes), here);
+      fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at static shared " + std::to_string(offset) + " of " +
+               std::to_string(b->static_bytes),
+           here);
+    fail(std::string(what) + ": out of bounds: " + std::to_string(bytes) + " bytes at dynamic shared " +
+             std::to_string(offset - static_capacity) + " of " + std::to_string(b->dynamic_bytes),
+         here);
   }
   if (owner) *owner = b;
   return b->arena + offset;
@@ -122,11 +125,13 @@ void* shared_array(const void* key, size_t bytes, size_t alignment, Loc here) {
   }
   alignment = std::max<size_t>(alignment, 16);
   const size_t offset = (b.static_bytes + alignment - 1) & ~(alignment - 1);
-  if (offset + bytes > static_capacity) fail("static shared arrays of more than the emulator's " + std::to_string(static_capacity) + " bytes", here);
+  if (offset + bytes > static_capacity)
+    fail("static shared arrays of more than the emulator's " + std::to_string(static_capacity) + " bytes", here);
   const Limits& limits = worker->launch->limits;
   if (offset + bytes + b.dynamic_bytes > limits.shared_bytes_per_block)
-    fail("over budget: " + std::to_string(offset + bytes) + " static and " + std::to_string(b.dynamic_bytes) + " dynamic bytes of shared memory, the device has " +
-         std::to_string(limits.shared_bytes_per_block), here);
+    fail("over budget: " + std::to_string(offset + bytes) + " static and " + std::to_string(b.dynamic_bytes) +
+             " dynamic bytes of shared memory, the device has " + std::to_string(limits.shared_bytes_per_block),
+         here);
   b.static_bytes = static_cast<uint32_t>(offset + bytes);
   b.arrays.push_back({key, static_cast<uint32_t>(offset), bytes});
   SHADOW(allow(b, static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)));
@@ -137,8 +142,11 @@ namespace {
 
 char* checked(uint32_t address, uint32_t bytes, bool cluster, bool write, Loc here, BlockState** owner) {
   const char* what = write ? "shared store" : "shared load";
-  if (offset_of(address) % bytes) fail(std::string(what) + ": misaligned: " + std::to_string(bytes) + " bytes at shared address " + std::to_string(offset_of(address)), here);
-  if (!cluster && address >> address_rank_shift) fail(std::string(what) + ": an address of another block needs ld_cluster or st_cluster", here);
+  if (offset_of(address) % bytes)
+    fail(std::string(what) + ": misaligned: " + std::to_string(bytes) + " bytes at shared address " + std::to_string(offset_of(address)),
+         here);
+  if (!cluster && address >> address_rank_shift)
+    fail(std::string(what) + ": an address of another block needs ld_cluster or st_cluster", here);
   char* memory = shared_bytes(address, bytes, here, what, owner);
   if (counts_accesses() && !cluster) record_access(here, false, write, offset_of(address), bytes);
   return memory;

@@ -318,7 +318,8 @@ void add_counters(const Counters& counters);
 
 // ---- multiply.cpp -----------------------------------------------------------------------------------------------------------------------
 // c[m x n] += a[m x k] b[k x n], row-major, n a multiple of 8; each element's sum runs over k in ascending order.
-void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m, uint32_t n, uint32_t k);
+void multiply_add(float* c, size_t c_stride, const float* a, size_t a_stride, const float* b, size_t b_stride, uint32_t m, uint32_t n,
+                  uint32_t k);
 
 #if MM1_SHADOW
 #define SHADOW(call) ::emulator::shadow_##call

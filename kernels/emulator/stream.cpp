@@ -268,7 +268,8 @@ bool device_synchronize() {
   std::map<uint64_t, uint64_t> goals;   // by number of the stream: one that is destroyed meanwhile is done
   for (Stream* s : d.streams) goals[s->number] = s->finished + s->queue.size() + (s->running ? 1 : 0);
   wait_until(lock, [&] {
-    return std::all_of(d.streams.begin(), d.streams.end(), [&](Stream* s) { return goals.count(s->number) == 0 || s->finished >= goals[s->number]; });
+    return std::all_of(d.streams.begin(), d.streams.end(),
+                       [&](Stream* s) { return goals.count(s->number) == 0 || s->finished >= goals[s->number]; });
   });
   return d.error.empty();
 }
@@ -406,7 +407,7 @@ bool graph_launch(Graph* graph, Stream* stream) {
 
 void graph_destroy(Graph* graph) { delete graph; }
 
-// ---- memory ---------------------------------------------------------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------------------------------------------------
 
 void memory_copy_async(Stream* stream, void* target, const void* source, size_t bytes) {
   stream_enqueue(stream, [=] { memory_copy(target, source, bytes); });

@@ -19,7 +19,7 @@ static_assert(sizeof(TensorMap) == 128, "the size of CUtensorMap");
 constexpr uint64_t tensor_map_magic = 0x70616d726f736e65;
 
 // Empty text: encoded. Otherwise the rule of cuTensorMapEncodeTiled that is broken.
-const char* encode_tensor_map(TensorMap* map, const void* base, uint32_t rank, const uint64_t* extents, const uint64_t* strides_bytes, const uint32_t* box,
-                              uint32_t element_bytes, uint32_t swizzle_bytes, uint32_t float_bytes);
+const char* encode_tensor_map(TensorMap* map, const void* base, uint32_t rank, const uint64_t* extents, const uint64_t* strides_bytes,
+                              const uint32_t* box, uint32_t element_bytes, uint32_t swizzle_bytes, uint32_t float_bytes);
 
 }  // namespace emulator

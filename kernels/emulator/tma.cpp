@@ -17,10 +17,13 @@ void check_map(const TensorMap* map, uint32_t rank, uint32_t shared, const char*
   if (worker->launch->limits.compute_capability < 90) fail(std::string(what) + ": needs compute capability 9.0", here);
   if (reinterpret_cast<uintptr_t>(map) % 64) fail(std::string(what) + ": the tensor map is not 64-byte aligned", here);
   if (map->magic != tensor_map_magic) fail(std::string(what) + ": the tensor map was never encoded", here);
-  if (map->rank != rank) fail(std::string(what) + ": a map of rank " + std::to_string(map->rank) + " in an instruction of rank " + std::to_string(rank), here);
+  if (map->rank != rank)
+    fail(std::string(what) + ": a map of rank " + std::to_string(map->rank) + " in an instruction of rank " + std::to_string(rank), here);
   const uint32_t alignment = map->swizzle ? map->swizzle * 8u : 128u;      // where the swizzle's pattern repeats
   if (offset_of(shared) % alignment)
-    fail(std::string(what) + ": misaligned: shared address " + std::to_string(offset_of(shared)) + " is no multiple of " + std::to_string(alignment), here);
+    fail(std::string(what) + ": misaligned: shared address " + std::to_string(offset_of(shared)) + " is no multiple of " +
+             std::to_string(alignment),
+         here);
 }
 
 // Calls row(global pointer or nullptr, elements before the tensor, elements inside, offset in the box) for every innermost row.
@@ -78,7 +81,8 @@ void read_store(BulkStore& store, Thread& thread) {
   store.read = true;
   store.staged.resize(box_bytes(store.map));
   const char* arena = thread.state().arena;
-  for_each_chunk(store.map, store.source, box_bytes(store.map), [&](uint32_t offset, uint32_t at) { memcpy(&store.staged[offset], arena + at, 16); });
+  for_each_chunk(store.map, store.source, box_bytes(store.map),
+                 [&](uint32_t offset, uint32_t at) { memcpy(&store.staged[offset], arena + at, 16); });
   SHADOW(bulk_read_done(thread, store.clock));
 }
 
@@ -95,20 +99,23 @@ void write_store(BulkStore& store, Thread& thread) {
       memcpy(to, from, count * bytes);
       return;
     }
-    for (uint32_t i = 0; i < count; i++) from_float(to_float(to + i * bytes, bytes) + to_float(from + i * bytes, bytes), to + i * bytes, bytes);
+    for (uint32_t i = 0; i < count; i++)
+      from_float(to_float(to + i * bytes, bytes) + to_float(from + i * bytes, bytes), to + i * bytes, bytes);
   });
 }
 
 }  // namespace
 
-void tma_load(uint32_t target, const TensorMap* map, uint32_t rank, const int32_t* coordinates, uint32_t barrier, uint32_t block_mask, Loc here) {
+void tma_load(uint32_t target, const TensorMap* map, uint32_t rank, const int32_t* coordinates, uint32_t barrier, uint32_t block_mask,
+              Loc here) {
   EMULATOR_INSIDE;
   const char* what = block_mask ? "TMA multicast load" : "TMA load";
   check_map(map, rank, target, what, here);
   Thread& thread = *self();
   const uint32_t bytes = box_bytes(*map);
   if (block_mask >> thread.block->cluster_blocks) fail(std::string(what) + ": the mask names blocks that the cluster has not", here);
-  if ((target | barrier) >> address_rank_shift) fail(std::string(what) + ": the target and its mbarrier are addresses of the own block", here);
+  if ((target | barrier) >> address_rank_shift)
+    fail(std::string(what) + ": the target and its mbarrier are addresses of the own block", here);
   if (barrier % 8) fail(std::string(what) + ": misaligned mbarrier", here);
   std::unique_ptr<Transfer> transfer;
   if (worker->spare_transfers.empty()) {
@@ -156,13 +163,16 @@ void land_tma_load(Transfer& transfer) {
   });
   Unit& unit = *transfer.issuer->state().unit;
   for (auto& b : unit.blocks) {
-    if (!(transfer.block_mask ? transfer.block_mask >> b->cluster_rank & 1 : b->cluster_rank == transfer.issuer->block->cluster_rank)) continue;
+    if (!(transfer.block_mask ? transfer.block_mask >> b->cluster_rank & 1 : b->cluster_rank == transfer.issuer->block->cluster_rank))
+      continue;
     if (b->live == 0) fail_for(*transfer.issuer, "TMA load: lands in shared memory of a block that has ended", transfer.here);
     for_each_chunk(map, transfer.target, bytes, [&](uint32_t offset, uint32_t at) { memcpy(b->arena + at, &box[offset], 16); });
     uint64_t bits;
     memcpy(&bits, b->arena + transfer.barrier, 8);
     if (bits >> 62 || (bits >> 21 & 0xfffff) == 0)
-      fail_for(*transfer.issuer, "TMA load: used before mbarrier.init, or overwritten since: mbarrier at shared " + std::to_string(transfer.barrier), transfer.here);
+      fail_for(*transfer.issuer,
+               "TMA load: used before mbarrier.init, or overwritten since: mbarrier at shared " + std::to_string(transfer.barrier),
+               transfer.here);
     SHADOW(tma_land(*b, transfer.target, bytes, transfer.barrier, transfer));
     complete_bytes(*b, transfer.barrier, bytes, transfer);
   }

@@ -44,7 +44,8 @@ uint64_t shuffle(uint32_t mask, uint64_t value, Shuffle kind, int argument, Loc 
           source = (i ^ by) & 31;
           break;
       }
-      if (!(mask >> source & 1)) fail("shuffle: lane " + std::to_string(i) + " reads lane " + std::to_string(source) + ", which is not in the mask", here);
+      if (!(mask >> source & 1))
+        fail("shuffle: lane " + std::to_string(i) + " reads lane " + std::to_string(source) + ", which is not in the mask", here);
       *static_cast<uint64_t*>(c.slot[i]) = in[source];
     }
   });

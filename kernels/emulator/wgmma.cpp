@@ -13,7 +13,8 @@ enum Rendezvous { at_fence = 1, at_wait = 2 };
 Warpgroup& warpgroup_of(Thread& thread, const char* what, Loc here) {
   BlockState& b = thread.state();
   if (worker->launch->limits.compute_capability < 90) fail(std::string(what) + ": needs compute capability 9.0", here);
-  if (b.threads < thread.thread / 128 * 128 + 128) fail(std::string(what) + ": the block's last warpgroup has fewer than 128 threads", here);
+  if (b.threads < thread.thread / 128 * 128 + 128)
+    fail(std::string(what) + ": the block's last warpgroup has fewer than 128 threads", here);
   return b.warpgroups[thread.thread / 128];
 }
 
@@ -78,7 +79,8 @@ struct Descriptor {
     static constexpr uint32_t spans[] = {0, 128, 64, 32};
     span = spans[bits >> 62];
     mn_major = transposed;
-    if (bits >> 49 & 7) fail("wgmma: not emulated: a descriptor with a base offset (operands begin where the swizzle's pattern does)", o.here);
+    if (bits >> 49 & 7)
+      fail("wgmma: not emulated: a descriptor with a base offset (operands begin where the swizzle's pattern does)", o.here);
     if (span == 0 && mn_major) fail("wgmma: not emulated: MN-major operands without swizzle", o.here);
     if (stride == 0) fail("wgmma: a descriptor with stride 0", o.here);
   }
@@ -116,8 +118,8 @@ void load_operand(const BlockState& b, const Descriptor& d, uint32_t extent, flo
   });
 }
 
-// Operands as matrices. On the heap: `worker` and `current` are thread-local variables of the initial-exec model, so all thread-local storage of
-// the library must fit what the C library keeps free for libraries that are loaded late (dlopen): less than 1 KB.
+// Operands as matrices. On the heap: `worker` and `current` are thread-local variables of the initial-exec model, so all thread-local
+// storage of the library must fit what the C library keeps free for libraries that are loaded late (dlopen): less than 1 KB.
 struct Scratch {
   alignas(64) float a[64 * 16];
   alignas(64) float bt[16 * 256];
@@ -202,7 +204,8 @@ void wgmma_fence(Loc here) {
   thread.wgmma_fenced = true;
 }
 
-void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64_t b, bool accumulate, bool a_transposed, bool b_transposed, Loc here) {
+void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64_t b, bool accumulate, bool a_transposed, bool b_transposed,
+           Loc here) {
   EMULATOR_INSIDE;
   Thread& thread = *self();
   Warpgroup& g = warpgroup_of(thread, "wgmma", here);
@@ -233,8 +236,8 @@ void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64
     SHADOW(wgmma_begin(o, thread));
   }
   WgmmaOperation& o = *g.queue[index];
-  if (o.n != n || o.a != a || o.b != b || o.registers != (a_registers != nullptr) || o.accumulate != accumulate || o.a_transposed != a_transposed ||
-      o.b_transposed != b_transposed)
+  if (o.n != n || o.a != a || o.b != b || o.registers != (a_registers != nullptr) || o.accumulate != accumulate ||
+      o.a_transposed != a_transposed || o.b_transposed != b_transposed)
     fail("wgmma: descriptors or shapes differ within the warpgroup, others at " + name_of(o.here), here);
   if (o.group != thread.wgmma_group) fail("wgmma: threads of the warpgroup committed different groups", here);
   if (a_registers) {
@@ -248,7 +251,9 @@ void wgmma(float* d, uint32_t n, uint64_t a, const uint32_t* a_registers, uint64
   // The operands must be visible to the threads that issue: one of them, another each time, stands for all.
   Thread& witness = thread.state().thread[thread.thread / 128 * 128 + worker->random_below(128)];
   BlockState& owner = thread.state();
-  const auto check = [&](uint32_t address, uint32_t, uint32_t) { shadow_wgmma_read(owner, address, 16, witness, thread.thread / 128, o.clock, here); };
+  const auto check = [&](uint32_t address, uint32_t, uint32_t) {
+    shadow_wgmma_read(owner, address, 16, witness, thread.thread / 128, o.clock, here);
+  };
   if (!o.registers) for_each_chunk(Descriptor(o.a, o.a_transposed, o), 64, check);
   for_each_chunk(Descriptor(o.b, o.b_transposed, o), o.n, check);
 #endif
@@ -272,7 +277,8 @@ void wgmma_wait(uint32_t pending_groups, Loc here) {
   rendezvous(thread, group, at_wait, pending_groups, here, [&](Warpgroup& g) {
     while (!g.queue.empty() && g.queue.front()->group + pending_groups < thread.wgmma_group) {
       WgmmaOperation& o = *g.queue.front();
-      if (o.arrived < 128) fail("wgmma: only " + std::to_string(o.arrived) + " of the 128 threads issued the operation at " + name_of(o.here), here);
+      if (o.arrived < 128)
+        fail("wgmma: only " + std::to_string(o.arrived) + " of the 128 threads issued the operation at " + name_of(o.here), here);
       execute(o, thread.state());
       for (uint32_t t = 0; o.registers && t < 128; t++) {
         if (memcmp(o.a_values[t], o.a_pointer[t], 16) != 0)

@@ -26,7 +26,8 @@ static std::string run_copies() {
   }
   return text;
 }
-BROKEN(missing_wait_for_cp_async, shadow, "reads bytes of an asynchronous copy that has not been waited for", { return run_copies<1, true>(); })
+BROKEN(missing_wait_for_cp_async, shadow, "reads bytes of an asynchronous copy that has not been waited for",
+       { return run_copies<1, true>(); })
 BROKEN(missing_wait_for_cp_async_leaves_poison, late | seeds, "wrong result", { return run_copies<1, true>(); })
 BROKEN(missing_barrier_after_the_wait, shadow, "reads uninitialised dynamic shared memory", { return run_copies<0, false>(); })
 BROKEN(with_wait_and_barrier_it_is_right, always, "right", { return run_copies<0, true>().empty() ? "right" : "wrong"; })
@@ -182,7 +183,9 @@ static std::string run_ring() {
   for (int i = 0; i < 32 && text.empty(); i++) {
     if (out[i] != 28u * 2 * 0x10001u) return "wrong result";
   }
-  return text.empty() ? "right" : text.substr(0, 8) == "DEADLOCK" && text.find("to come") != std::string::npos ? text.substr(text.find("mbarrier at")) : text;
+  return text.empty()                                                                   ? "right"
+         : text.substr(0, 8) == "DEADLOCK" && text.find("to come") != std::string::npos ? text.substr(text.find("mbarrier at"))
+                                                                                        : text;
 }
 BROKEN(tma_ring_as_it_should_be, always, "right", { return run_ring<right>(); })
 BROKEN(missing_fence_after_mbarrier_init, shadow, "without fence_mbar_init", { return run_ring<no_init_fence>(); })
@@ -190,11 +193,15 @@ BROKEN(wrong_transaction_bytes_too_few, always, "copies brought 128 bytes more t
 BROKEN(wrong_transaction_bytes_too_many, always, "16 bytes to come", { return run_ring<many_bytes>(); })
 BROKEN(missing_wait_for_tma, shadow, "shared", { return run_ring<no_wait>(); })
 BROKEN(missing_wait_for_tma_releases_too_often, late, "more arrivals than the 1 that a phase expects", { return run_ring<no_wait>(); })
-BROKEN(early_release_of_a_slot, shadow, "reads bytes of an asynchronous copy that has not been waited for", { return run_ring<early_release>(); })
-BROKEN(producer_does_not_wait_for_the_release, late | seeds | shadow, "more arrivals than the 1 that a phase expects", { return run_ring<no_release_wait>(); })
-BROKEN(producer_does_not_wait_for_the_release_and_loses_a_phase, early, "1 arrivals and 0 bytes to come", { return run_ring<no_release_wait>(); })
+BROKEN(early_release_of_a_slot, shadow, "reads bytes of an asynchronous copy that has not been waited for",
+       { return run_ring<early_release>(); })
+BROKEN(producer_does_not_wait_for_the_release, late | seeds | shadow, "more arrivals than the 1 that a phase expects",
+       { return run_ring<no_release_wait>(); })
+BROKEN(producer_does_not_wait_for_the_release_and_loses_a_phase, early, "1 arrivals and 0 bytes to come",
+       { return run_ring<no_release_wait>(); })
 BROKEN(misaligned_tma_target, always, "misaligned: shared address", { return run_ring<misaligned>(); })
-BROKEN(tma_over_ordinary_stores_without_a_fence, shadow, "an asynchronous operation overwrites what thread", { return run_ring<store_over>(); })
+BROKEN(tma_over_ordinary_stores_without_a_fence, shadow, "an asynchronous operation overwrites what thread",
+       { return run_ring<store_over>(); })
 
 template <bool Fence, bool Wait>
 DEV_KERNEL stores(const DEV_GRID_CONST DevTensorMap map) {
@@ -232,7 +239,8 @@ static std::string run_stores() {
   return text.empty() ? "right" : text;
 }
 BROKEN(tma_store_as_it_should_be, always, "right", { return run_stores<true, true>(); })
-BROKEN(missing_proxy_fence_before_a_tma_store, shadow, "wrote with ordinary stores and without fence_proxy_async", { return run_stores<false, true>(); })
+BROKEN(missing_proxy_fence_before_a_tma_store, shadow, "wrote with ordinary stores and without fence_proxy_async",
+       { return run_stores<false, true>(); })
 BROKEN(missing_wait_for_a_tma_store, shadow, "DATA RACE: overwrites what TMA store reads", { return run_stores<true, false>(); })
 BROKEN(missing_wait_for_a_tma_store_stores_what_came_later, late, "wrong result", { return run_stores<true, false>(); })
 
@@ -300,12 +308,15 @@ static std::string run_product() {
   return text.empty() ? "right" : text;
 }
 BROKEN(wgmma_as_it_should_be, always, "right", { return run_product<well>(); })
-BROKEN(missing_proxy_fence_before_wgmma, shadow, "wrote with ordinary stores and without fence_proxy_async", { return run_product<no_proxy_fence>(); })
+BROKEN(missing_proxy_fence_before_wgmma, shadow, "wrote with ordinary stores and without fence_proxy_async",
+       { return run_product<no_proxy_fence>(); })
 BROKEN(missing_wgmma_fence, always, "no wgmma_fence", { return run_product<no_fence>(); })
 BROKEN(missing_wgmma_commit, always, "ends with a wgmma in flight", { return run_product<no_commit>(); })
 BROKEN(missing_wgmma_wait, late | seeds | shadow, "wrong result", { return run_product<no_wgmma_wait>(); })
-BROKEN(operand_overwritten_before_the_wgmma_wait, shadow, "DATA RACE: overwrites what wgmma of warpgroup 0 reads", { return run_product<released_early>(); })
-BROKEN(operand_overwritten_before_the_wgmma_wait_changes_the_product, late | seeds, "wrong result", { return run_product<released_early>(); })
+BROKEN(operand_overwritten_before_the_wgmma_wait, shadow, "DATA RACE: overwrites what wgmma of warpgroup 0 reads",
+       { return run_product<released_early>(); })
+BROKEN(operand_overwritten_before_the_wgmma_wait_changes_the_product, late | seeds, "wrong result",
+       { return run_product<released_early>(); })
 BROKEN(descriptors_that_differ_in_the_warpgroup, always, "differ within the warpgroup", { return run_product<descriptors_differ>(); })
 BROKEN(registers_of_a_changed_in_flight, always, "registers of A were changed", { return run_product<registers_changed>(); })
 

@@ -130,7 +130,7 @@ BROKEN(spinning_for_a_block_that_cannot_start, always, "spins for ever", {
   return failure({{2}, {1}}, waits_for_a_later_block, flag.data);
 })
 
-// ---- barriers and collectives -------------------------------------------------------------------------------------------------------------
+// ---- barriers and collectives -----------------------------------------------------------------------------------------------------------
 DEV_KERNEL some_threads(int) {
   if (tid() < 100) sync_block();
 }
@@ -177,7 +177,9 @@ DEV_KERNEL beyond_shared(uint32_t at) { st_shared_4(smem_addr(dynamic_smem()) + 
 BROKEN(shared_out_of_bounds, always, "out of bounds", { return failure({{1}, {1}, 1000}, beyond_shared, 1000u); })
 
 DEV_KERNEL beyond_shared_by_pointer(int at) { reinterpret_cast<volatile float*>(dynamic_smem())[at] = 1.f; }
-BROKEN(shared_out_of_bounds_through_a_pointer, shadow, "out of bounds: 4 bytes", { return failure({{1}, {1}, 1000}, beyond_shared_by_pointer, 250); })
+BROKEN(shared_out_of_bounds_through_a_pointer, shadow, "out of bounds: 4 bytes", {
+  return failure({{1}, {1}, 1000}, beyond_shared_by_pointer, 250);
+})
 
 DEV_KERNEL reads_at(const float* in, int at, float* out) { *out = in[at]; }
 BROKEN(global_out_of_bounds_far, late | early | seeds, "invalid memory access", {
@@ -256,12 +258,16 @@ BROKEN(stack_of_a_thread_too_large, late | early | seeds, "stack overflow", {
 
 // ---- budgets ----------------------------------------------------------------------------------------------------------------------------
 DEV_KERNEL nothing(int) {}
-BROKEN(over_budget_shared_memory, always, "bytes of shared memory a block, the device has", { return failure({{1}, {32}, 227 * 1024 + 1}, nothing, 0); })
+BROKEN(over_budget_shared_memory, always, "bytes of shared memory a block, the device has", {
+  return failure({{1}, {32}, 227 * 1024 + 1}, nothing, 0);
+})
 DEV_KERNEL static_array(int) {
   DEV_SHARED(char, more, 2048);
   more[tid()] = 1;
 }
-BROKEN(over_budget_static_and_dynamic_shared_memory, always, "over budget: 2048 static", { return failure({{1}, {32}, 226 * 1024}, static_array, 0); })
+BROKEN(over_budget_static_and_dynamic_shared_memory, always, "over budget: 2048 static", {
+  return failure({{1}, {32}, 226 * 1024}, static_array, 0);
+})
 DEV_KERNEL too_many_registers(int) {
   if (tid() < 128) {
     reg_dec<64>();

@@ -24,7 +24,8 @@ TEST(copy, every_size_and_zero_fill) {
   for (int t = 0; t < 32; t++) {
     for (int i = 0; i < 32; i++) {
       const bool copied = i < 16 ? i < t % 17 : i < 24 ? i - 16 < t % 9 : i < 28 ? i - 24 < t % 5 : false;
-      CHECK_EQUAL(static_cast<int>(copied ? in[static_cast<size_t>(t * 32 + i)] : 0), static_cast<int>(out[static_cast<size_t>(t * 32 + i)]));
+      CHECK_EQUAL(static_cast<int>(copied ? in[static_cast<size_t>(t * 32 + i)] : 0),
+                  static_cast<int>(out[static_cast<size_t>(t * 32 + i)]));
     }
   }
 }

@@ -128,10 +128,12 @@ DEV_KERNEL multiply_tile(float* out) {
   uint32_t a[3][4], b[5][2];
   float d[3][5][4];
   for (uint32_t i = 0; i < 3; i++) {
-    for (uint32_t e = 0; e < 4; e++) a[i][e] = pack_bf16(static_cast<float>((lane() * 7 + i * 3 + e) % 11), static_cast<float>((lane() + e) % 5));
+    for (uint32_t e = 0; e < 4; e++)
+      a[i][e] = pack_bf16(static_cast<float>((lane() * 7 + i * 3 + e) % 11), static_cast<float>((lane() + e) % 5));
   }
   for (uint32_t j = 0; j < 5; j++) {
-    for (uint32_t e = 0; e < 2; e++) b[j][e] = pack_bf16(static_cast<float>((lane() * 5 + j + e) % 13), static_cast<float>((lane() + j) % 3));
+    for (uint32_t e = 0; e < 2; e++)
+      b[j][e] = pack_bf16(static_cast<float>((lane() * 5 + j + e) % 13), static_cast<float>((lane() + j) % 3));
   }
   for (auto& row : d) {
     for (auto& tile : row) {

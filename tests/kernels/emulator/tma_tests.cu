@@ -191,7 +191,8 @@ DEV_KERNEL multicast(const DEV_GRID_CONST DevTensorMap map, uint16_t* out) {
   if (tid() == 0) {
     mbar_arrive_expect_tx(full, 2048);
     const int half = static_cast<int>(cluster_rank());
-    tma_load_2d_multicast(smem_addr(tile) + static_cast<uint32_t>(half) * 1024, &map, 0, static_cast<int>(bid_x() / 2) * 16 + half * 8, full, 3);
+    tma_load_2d_multicast(smem_addr(tile) + static_cast<uint32_t>(half) * 1024, &map, 0, static_cast<int>(bid_x() / 2) * 16 + half * 8,
+                          full, 3);
   }
   sync_block();
   mbar_wait_cluster(full, 0);
@@ -242,6 +243,6 @@ TEST(tma, blocks_of_a_cluster_share_memory_and_barriers) {
   config.cluster = {4, 1, 1};
   launch_now(config, neighbours, out.data);
   for (uint32_t b = 0; b < 8; b++) {
-    for (uint32_t t = 0; t < 32; t++) CHECK_EQUAL(b * 100 + t + 1, out[b * 32 + t]);       // its own values, through the neighbour before it
+    for (uint32_t t = 0; t < 32; t++) CHECK_EQUAL(b * 100 + t + 1, out[b * 32 + t]);  // its own values, through the neighbour before it
   }
 }

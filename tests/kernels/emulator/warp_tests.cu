@@ -130,7 +130,8 @@ DEV_KERNEL conversions(const float* in, uint32_t* out) {
 TEST(warp, bfloat16_and_tf32_round_as_the_hardware_does) {
   const float nan = __builtin_nanf("");
   Array<float> in(32, 1.f);
-  const float values[] = {1.f, 1.00390625f, 1.01171875f, 3.4e38f, 1e-40f, nan, __builtin_inff(), 1.0009765625f, 1.00048828125f, 1.000488162f};
+  const float values[] = {1.f, 1.00390625f,      1.01171875f,   3.4e38f,        1e-40f,
+                          nan, __builtin_inff(), 1.0009765625f, 1.00048828125f, 1.000488162f};
   for (int i = 0; i < 10; i++) in[i] = values[i];
   in.written();
   Array<uint32_t> out(64);
