@@ -26,8 +26,9 @@ public sealed class CAbstractor : Connector
     {
         ArgumentNullException.ThrowIfNull(config);
         if (config.Depth < 1 || config.ReadoutDepth < 1) throw new ArgumentException($"Depth {config.Depth} and readout depth {config.ReadoutDepth} must be at least 1.", nameof(config));
+        if (!(config.PositionDeviation >= 0) || !float.IsFinite(config.PositionDeviation)) throw new ArgumentException($"The position table's deviation {config.PositionDeviation} must be 0 or more.", nameof(config));
         (_grid, _side, _hidden) = (grid, side, config.Hidden);
-        _positions = AddParameter("position_embedding", [(long)grid * grid, channels], Initializer.TruncatedNormal(0.02f));
+        _positions = AddParameter("position_embedding", [(long)grid * grid, channels], Initializer.TruncatedNormal(config.PositionDeviation));
         _first = AddChildren("stage1", config.Depth, i => new AbstractorBlock(i == 0 ? channels : config.Hidden, config.Hidden));
         _second = AddChildren("stage2", config.Depth, _ => new AbstractorBlock(config.Hidden, config.Hidden));
         _readout = AddChildren("readout", config.ReadoutDepth, i => new Linear(i == 0 ? config.Hidden : width, width));

@@ -33,6 +33,12 @@ public sealed record ConnectorConfig
     /// <summary>Layers of the C-Abstractor's readout (default 2, Honeybee's).</summary>
     public int ReadoutDepth { get; init; } = 2;
 
+    /// <summary>
+    /// Deviation of the C-Abstractor's position table at the start (default 0.02, Honeybee's). Blocks over features whose elements are about 3 hardly see that: a table as large as they are
+    /// makes places legible from the first step on, which is what questions about places wait for.
+    /// </summary>
+    public float PositionDeviation { get; init; } = 0.02f;
+
     /// <summary>Heads of attention pooling; 0 (default) for heads of 64 elements.</summary>
     public int Heads { get; init; }
 }

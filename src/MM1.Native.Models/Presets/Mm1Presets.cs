@@ -51,7 +51,7 @@ public static class Mm1Presets
     private static Mm1Config Tiny() => new()
     {
         Vision = VisionConfig.Clip(48, 8, 2, 96, 3) with { StemConvolutions = 3, Position = PatchPositionKind.SinCos },
-        Connector = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 9, Hidden = 96, Depth = 1 },
+        Connector = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 9, Hidden = 96, Depth = 1, PositionDeviation = 3 },
         Decoder = new DecoderConfig { Layers = 2, Width = 128, Heads = 8, Hidden = 352, Vocabulary = 512, MaxPositions = 512, EmbeddingDeviation = 0.2f, ResidualGain = 0.5f },
     };
 
