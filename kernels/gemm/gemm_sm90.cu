@@ -1,4 +1,4 @@
-// The instances of the Hopper GEMM and the choice among them: three widths of tile, four pairs of layouts.
+// The instances of the Hopper GEMM and the choice among them: four widths of tile, four pairs of layouts.
 #include "gemm/gemm_sm90_launch.cuh"
 
 namespace mm1 {
@@ -31,6 +31,8 @@ mm1_status launch_gemm_sm90(mm1_stream stream, const GemmProblem& problem, const
       return launch_layout<64>(stream, problem, plan);
     case 128:
       return launch_layout<128>(stream, problem, plan);
+    case 192:
+      return launch_layout<192>(stream, problem, plan);
     case 256:
       return launch_layout<256>(stream, problem, plan);
     default:

@@ -15,7 +15,7 @@
 // While consumers write a tile out, the producer already fills the ring for the next one.
 //
 //   shared memory   stages x [A | B]  |  8 consumer warps x 2 staging blocks of 2 KB  |  full and empty barriers
-//   tile_n          256: 4 stages, 224 KB     128: 6 stages, 224 KB     64: 6 stages, 176 KB         one block per SM
+//   tile_n          256: 4 stages, 224 KB     192: 4 stages, 192 KB     128: 6 stages, 224 KB     64: 6 stages, 176 KB     one block per SM
 //
 // Epilogues. Plain (alpha, bias; aligned output): each warp rounds its fragments into swizzled staging (stmatrix for bf16) and stores by TMA
 // while it goes on. Anything else: fragments go through the same staging as float32, and the warp reads rows of 4 columns a lane back, so that
@@ -81,13 +81,14 @@ DEV_FN GemmSm90Place gemm_sm90_place(const GemmSm90Arguments& arguments, int til
 template <class Tile, bool a_mn_major, bool b_mn_major, GemmSm90Fault fault>
 DEV_FN void gemm_sm90_produce(const DevTensorMap* map_a, const DevTensorMap* map_b, const GemmSm90Arguments& arguments,
     const TmaRing<Tile::stages>& ring, uint32_t shared, uint32_t rank) {
-  // B comes in pieces: two halves of rows where it is K-major, panels of 64 columns where it is MN-major.
+  // B comes in pieces: two halves of rows where it is K-major, panels of 64 columns where it is MN-major (of three, one block loads two).
   constexpr int pieces = b_mn_major ? Tile::tile_n / 64 : 2;
   constexpr int piece_columns = Tile::tile_n / pieces;
   constexpr int piece_bytes = Tile::b_bytes / pieces;
   const int cluster = arguments.cluster;
-  const int first_piece = cluster == 1 ? 0 : int(rank) * (pieces / 2);
-  const int last_piece = cluster == 1 ? pieces : first_piece + pieces / 2;
+  const int own_pieces = cluster == 1 ? pieces : (pieces + 1) / 2;
+  const int first_piece = int(rank) * own_pieces;
+  const int last_piece = first_piece + own_pieces < pieces ? first_piece + own_pieces : pieces;
   RingPosition<Tile::stages> at;
   const int clusters = int(dev::nbid_x()) / cluster;
   for (int tile = int(dev::bid_x()) / cluster; tile < arguments.tiles; tile += clusters) {

@@ -19,7 +19,7 @@ struct GemmSm90Tile {
   static constexpr int tile_k = 64;
   static constexpr int consumers = 2;                        // Warpgroups that multiply; each has 64 rows of the tile.
   static constexpr int threads = 128 * (1 + consumers);      // One more warpgroup, of which one thread drives TMA.
-  static constexpr int stages = tile_n == 256 ? 4 : 6;
+  static constexpr int stages = tile_n > 128 ? 4 : 6;
   static constexpr int a_bytes = tile_m * tile_k * 2;
   static constexpr int b_bytes = tile_n * tile_k * 2;
   static constexpr int stage_bytes = a_bytes + b_bytes;
@@ -42,14 +42,14 @@ struct GemmSm90Tile {
   static_assert(producer_registers % 8 == 0 && consumer_registers % 8 == 0, "setmaxnreg counts in eights");
   static_assert(accumulator_registers + 80 <= consumer_registers, "accumulators and what the epilogue needs beside them");
   static_assert(threads <= kThreadsPerBlock, "threads of one block");
-  static_assert(tile_n == 64 || tile_n == 128 || tile_n == 256, "instances that exist");
+  static_assert(tile_n == 64 || tile_n == 128 || tile_n == 192 || tile_n == 256, "instances that exist");
 };
 
 // How a product runs on the Hopper kernel, or why it does not. Nothing in it changes the order in which an output element is summed:
 // k ascends in steps of 16 whatever the tile.
 struct GemmSm90Plan {
   const char* refusal = nullptr;  // Not nullptr: this kernel does not take the problem, because of this.
-  int tile_n = 0;                 // 64, 128 or 256.
+  int tile_n = 0;                 // 64, 128, 192 or 256.
   int cluster = 1;                // 2: two blocks, one above the other, share B's tile by multicast.
   int group = 8;                  // Tiles of M that are finished before the next column of groups begins, so that L2 keeps B.
   int blocks = 0;                 // Persistent blocks, a multiple of cluster.

@@ -38,7 +38,7 @@ bool stores_by_tma(const GemmProblem& problem) {
 // 64 bytes a cycle, and a tile costs its epilogue beside that. What a cluster multicasts is read once for both blocks.
 double modelled_cycles(const GemmProblem& problem, int64_t multiprocessors, int tile_n, int cluster) {
   const double k_blocks = double(divide_up(problem.k, 64));
-  const double multiply = 4.0 * tile_n;
+  const double multiply = 4.0 * tile_n + 64.0;  // And what a stage costs whatever its width; an estimate.
   const double load = (128.0 * 64 * 2 + double(tile_n) * 64 * 2 / cluster) / 64.0;
   const double epilogue = 1000.0 + 8.0 * tile_n;
   const int64_t clusters = std::max<int64_t>(1, multiprocessors / cluster);
@@ -94,7 +94,7 @@ GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& pro
 
   // The widest tile first: of equal cost it reads least. A cluster of two wins where both its rows of tiles exist.
   double best = -1;
-  for (const int tile_n : {256, 128, 64}) {
+  for (const int tile_n : {256, 192, 128, 64}) {
     for (const int cluster : {2, 1}) {
       if (choice.tile_n != 0 && choice.tile_n != tile_n) continue;
       if (choice.cluster == 1 && cluster == 2) continue;
@@ -109,7 +109,7 @@ GemmSm90Plan plan_gemm_sm90(const GemmProblem& problem, const DeviceProfile& pro
   }
   if (plan.tile_n == 0) return refuse("there is no instance of the forced tile");
   // One wave of blocks covers about as many rows as columns of the output: 8 tiles of 128 rows beside 16 of 256 columns.
-  plan.group = std::max(1, (plan.tile_n == 256 ? 8 : plan.tile_n == 128 ? 12 : 16) / plan.cluster);
+  plan.group = std::max(1, (plan.tile_n >= 192 ? 8 : plan.tile_n == 128 ? 12 : 16) / plan.cluster);
   const int64_t tiles = divide_up(problem.m, 128 * plan.cluster) * divide_up(problem.n, plan.tile_n) * problem.batch;
   const int resident = choice.blocks > 0 ? std::min(choice.blocks, profile.multiprocessors) : profile.multiprocessors;
   plan.blocks = int(std::min<int64_t>(std::max(1, resident / plan.cluster), tiles)) * plan.cluster;

@@ -65,6 +65,7 @@ std::vector<Case> all() {
       {"bf16 to float32", MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "auto"},
       {"bf16 256x1", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm90:256x1"},
       {"bf16 256x2", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm90:256x2"},
+      {"bf16 192x2", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm90:192x2"},
       {"bf16 128x2 to float32", MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "sm90:128x2"},
       {"bf16 on sm80", MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16, MM1_MATH_MODE_DEFAULT, "sm80"},
       {"float32", MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32, MM1_MATH_MODE_DEFAULT, "auto"},
@@ -149,7 +150,7 @@ std::vector<Case> all() {
   for (const char* layout : layouts) {
     Case test = named("bf16 long", layout, 136, 272, 2056);
     list.push_back(test);
-    for (const char* path : {"sm80", "sm90:128x1", "sm90:256x1", "sm90:256x2"}) {
+    for (const char* path : {"sm80", "sm90:128x1", "sm90:192x2", "sm90:256x1", "sm90:256x2"}) {
       test.name = std::string("bf16 long ") + path;
       test.path = path;
       list.push_back(test);

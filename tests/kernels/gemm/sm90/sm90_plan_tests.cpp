@@ -59,7 +59,7 @@ TEST(gemm_sm90_plan, every_shape_finds_an_instance_whose_grid_fits) {
         const GemmSm90Plan plan = plan_of(args);
         const std::string shape = std::to_string(m) + " x " + std::to_string(n) + " x " + std::to_string(k);
         CHECK_MESSAGE(plan.refusal == nullptr, shape);
-        CHECK_MESSAGE(plan.tile_n == 64 || plan.tile_n == 128 || plan.tile_n == 256, shape);
+        CHECK_MESSAGE(plan.tile_n == 64 || plan.tile_n == 128 || plan.tile_n == 192 || plan.tile_n == 256, shape);
         CHECK_MESSAGE(plan.cluster == 1 || (plan.cluster == 2 && plan.tile_n > 64 && m > 128), shape);
         CHECK_MESSAGE(plan.blocks >= plan.cluster && plan.blocks % plan.cluster == 0 && plan.blocks <= mm1::kProfileSm90.multiprocessors, shape);
         CHECK_MESSAGE(plan.blocks / plan.cluster <= tiles_of(args, plan), shape);
@@ -77,6 +77,13 @@ TEST(gemm_sm90_plan, large_problems_take_the_widest_tile_and_share_it) {
     CHECK_EQUAL(132, plan.blocks);
     CHECK(plan.store_by_tma);
   }
+}
+
+// Width 768 is four tiles of 192: 128 of them for 132 SMs, where 256 columns would use 96.
+TEST(gemm_sm90_plan, widths_of_192_fill_the_device) {
+  const GemmSm90Plan plan = plan_of(args_of(4096, 768, 3072));
+  CHECK_EQUAL(192, plan.tile_n);
+  CHECK_EQUAL(128, plan.blocks);
 }
 
 // 16 tiles of 128 x 256 would leave 116 SMs idle.
@@ -139,7 +146,7 @@ TEST(gemm_sm90_plan, tma_stores_only_plain_epilogues_into_aligned_rows) {
 
 TEST(gemm_sm90_plan, what_is_forced_is_taken) {
   const mm1_gemm_args args = args_of(1024, 1024, 1024);
-  for (const int tile_n : {64, 128, 256}) {
+  for (const int tile_n : {64, 128, 192, 256}) {
     for (const int cluster : {1, 2}) {
       GemmSm90Choice choice;
       choice.tile_n = tile_n;
@@ -182,6 +189,7 @@ TEST(gemm_sm90_plan, budgets_fit_an_sm) {
   CHECK_EQUAL(168, Wide::launch_registers);
   CHECK_EQUAL(128 * Wide::producer_registers + 256 * Wide::consumer_registers, 384 * 168);
   CHECK_EQUAL(229440, Wide::shared_bytes);
+  CHECK(mm1::GemmSm90Tile<192>::shared_bytes <= mm1::kProfileSm90.shared_bytes_per_block);
   CHECK(mm1::GemmSm90Tile<128>::shared_bytes <= mm1::kProfileSm90.shared_bytes_per_block);
   CHECK(mm1::GemmSm90Tile<64>::shared_bytes <= mm1::kProfileSm90.shared_bytes_per_block);
 }

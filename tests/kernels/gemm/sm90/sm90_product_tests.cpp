@@ -18,7 +18,7 @@ struct Instance {
   int cluster;
 };
 
-constexpr Instance kInstances[] = {{64, 1}, {128, 1}, {128, 2}, {256, 1}, {256, 2}};
+constexpr Instance kInstances[] = {{64, 1}, {128, 1}, {128, 2}, {192, 1}, {192, 2}, {256, 1}, {256, 2}};
 constexpr const char* kLayouts[] = {"NT", "NN", "TN", "TT"};
 
 // Forces an instance while it lives.
@@ -274,12 +274,13 @@ TEST(gemm_sm90, staging_has_no_bank_conflicts) {
 TEST(gemm_sm90, tma_moves_what_the_tiles_need) {
   for (const Instance& instance : kInstances) {
     const Forced forced(instance);
-    run_on_sm90(product("NT", 256, 256, 128));
-    const uint64_t tiles = static_cast<uint64_t>(2 * 256 / instance.tile_n);
+    const int64_t n = 768;
+    run_on_sm90(product("NT", 256, n, 128));
+    const uint64_t tiles = static_cast<uint64_t>(2 * n / instance.tile_n);
     const uint64_t stage = static_cast<uint64_t>((128 + instance.tile_n) * 64 * 2);
     CHECK_EQUAL(tiles * 2 * stage, emulator::counters().tma_load_bytes);
     CHECK_EQUAL(tiles * 2 * 2 * 4, emulator::counters().wgmma);
-    CHECK_EQUAL(uint64_t{256 * 256 * 2}, emulator::counters().tma_store_bytes);
+    CHECK_EQUAL(uint64_t{256 * 768 * 2}, emulator::counters().tma_store_bytes);
   }
 }
 
