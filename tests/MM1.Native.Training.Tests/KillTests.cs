@@ -24,11 +24,12 @@ public sealed class KillTests
         for (int i = 0; i < Kills; i++)
         {
             using Process child = ChildProgram.Start(killed, Sets);
-            // Half of the kills wait for the first step: a machine that is busy would otherwise see none in training.
-            bool trains = i % 2 == 0 && child.StandardOutput.ReadLine() is not null;
-            if (trains) inTraining++;
-            // A step takes milliseconds and every second one is saved: a tenth of a second in training meets all of it; the others meet the start.
-            Thread.Sleep(random.Next(trains ? 200 : 700));
+            // Half of the kills wait for a number of steps, which are a line each: a machine that is busy would otherwise see none in training, or none that was saved.
+            int steps = i % 2 == 0 ? random.Next(1, 12) : 0, seen = 0;
+            while (seen < steps && child.StandardOutput.ReadLine() is not null) seen++;
+            if (seen > 0) inTraining++;
+            // A step takes milliseconds and every second one is saved: some more of them meet all of training; the others meet the start.
+            Thread.Sleep(random.Next(seen > 0 ? 50 : 700));
             Assert.False(child.HasExited, $"the child ended by itself: {(child.HasExited ? child.StandardError.ReadToEnd() : "")}");
             child.Kill();
             child.WaitForExit();

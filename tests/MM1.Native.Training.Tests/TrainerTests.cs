@@ -37,6 +37,30 @@ public sealed class TrainerTests
         }
     }
 
+    /// <summary>Padding has no part in the loss: with it (the same shapes in every step) and without, the steps are the same but for rounding.</summary>
+    [Fact]
+    public void PaddingChangesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        EventList dense = new(), padded = new();
+        Runs.Execute(Runs.Config("schedule.steps=6", "data.fixedShapes=false"), folder["dense"], events: dense);
+        Runs.Execute(Runs.Config("schedule.steps=6", "data.fixedShapes=true"), folder["padded"], events: padded);
+        StepCompleted[] expected = [.. padded.Of<StepCompleted>()], actual = [.. dense.Of<StepCompleted>()];
+        Assert.Equal(6, actual.Length);
+        Assert.Contains(expected, step => step.Throughput.PackingEfficiency < 1);
+        for (int i = 0; i < 6; i++)
+        {
+            Assert.Equal((expected[i].Tokens, expected[i].Targets, expected[i].Images), (actual[i].Tokens, actual[i].Targets, actual[i].Images));
+            Assert.Equal(expected[i].Loss, actual[i].Loss, 1e-5 * expected[i].Loss);
+            Assert.Equal(expected[i].GradientNorm, actual[i].GradientNorm, 1e-4 * expected[i].GradientNorm);
+            foreach ((SourceLoss left, SourceLoss right) in expected[i].Sources.Zip(actual[i].Sources))
+            {
+                Assert.Equal((left.Source, left.Targets), (right.Source, right.Targets));
+                Assert.Equal(left.Loss, right.Loss, 1e-5 * left.Loss);
+            }
+        }
+    }
+
     /// <summary>The losses by source, weighted by their targets, are the loss of the step.</summary>
     [Fact]
     public void LossesBySourceAddUp()

@@ -36,6 +36,12 @@ public sealed record DataConfig
     /// <summary>Most images of a sequence (default 16, the paper's).</summary>
     public int MaximumImages { get; init; } = 16;
 
+    /// <summary>
+    /// Whether padded positions and images go through the model too, so that every step has the same shapes, as a captured step needs (default false: they are left out, which
+    /// costs less; the loss is the same but for rounding).
+    /// </summary>
+    public bool FixedShapes { get; init; }
+
     /// <summary>Documents that a source reads ahead to fill sequences better (default 16); 1 keeps strict order.</summary>
     public int Lookahead { get; init; } = 16;
 

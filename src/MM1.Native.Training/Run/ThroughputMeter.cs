@@ -62,7 +62,7 @@ internal sealed class ThroughputMeter
             _intervalPositions += positions;
             double attended = 0;
             foreach (PackedDocument document in batch.Documents) attended += document.Length * (document.Length + 1.0) / 2;
-            _intervalFlops += _cost.OfPacked(positions, attended, batch.PaddedImageCount);
+            _intervalFlops += _cost.OfPacked(batch.TokenCount, attended, batch.ImageCount);
         }
         TimeSpan total = waited - _waitedBefore;
         _intervalWaited += total - _waited;

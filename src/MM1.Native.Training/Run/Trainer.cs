@@ -69,6 +69,7 @@ internal sealed class Trainer : IDisposable
     private readonly BatchFeed _feed;
     private readonly SpikeGuard _guard;
     private readonly ThroughputMeter _meter;
+    private readonly StepInput _input;
     private readonly float[] _tokenLosses;
     private readonly double[] _sourceLosses;
     private readonly int[] _sourceTargets;
@@ -83,6 +84,7 @@ internal sealed class Trainer : IDisposable
         double peak = _config.Optimizer.LearningRate ?? ParameterTotals.Of(_model.Config).PeakLearningRate;
         Schedule = new LearningRateSchedule(peak, _config.Schedule);
         _model.RecomputesActivations = _config.Recompute;
+        _input = new StepInput(parts.Packing, _config.Data.FixedShapes);
         _tokenLosses = new float[parts.Packing.Sequences * parts.Packing.Length];
         (_sourceLosses, _sourceTargets) = (new double[parts.Data.Mixture.Count], new int[parts.Data.Mixture.Count]);
         try
@@ -225,27 +227,27 @@ internal sealed class Trainer : IDisposable
                 {
                     Tensor loss, tokenLosses;
                     using (trace?.Phase("forward"))
-                        loss = _model.Loss(ToTensors(batch), out tokenLosses, (float)_config.Optimizer.ZLoss).Keep();
+                        loss = _model.Loss(_input.Take(batch), out tokenLosses, (float)_config.Optimizer.ZLoss).Keep();
                     using (trace?.Phase("backward"))
                         loss.Backward();
                     sum += loss.Item();
-                    CountSources(batch, tokenLosses);
+                    CountSources(tokenLosses);
                 }
             }
         }
         return (sum, SourceLosses());
     }
 
-    private void CountSources(PackedBatch batch, Tensor tokenLosses)
+    private void CountSources(Tensor tokenLosses)
     {
-        tokenLosses.CopyTo(_tokenLosses.AsSpan());
-        ReadOnlySpan<int> targets = batch.Targets.Span;
-        for (int i = 0; i < targets.Length; i++)
+        Span<float> losses = _tokenLosses.AsSpan(0, _input.Rows);
+        tokenLosses.CopyTo(losses);
+        ReadOnlySpan<int> targets = _input.Targets, sources = _input.Sources;
+        for (int i = 0; i < losses.Length; i++)
         {
             if (targets[i] == PackedBatch.IgnoreIndex) continue;
-            int source = batch.SourceOfSequence[i / batch.Length];
-            _sourceLosses[source] += _tokenLosses[i];
-            _sourceTargets[source]++;
+            _sourceLosses[sources[i]] += losses[i];
+            _sourceTargets[sources[i]]++;
         }
     }
 
@@ -258,9 +260,6 @@ internal sealed class Trainer : IDisposable
         }
         return [.. losses];
     }
-
-    private static Mm1Batch ToTensors(PackedBatch batch) => Mm1Batch.From(batch.TokenIds.Span, batch.Positions.Span, batch.Targets.Span, batch.Placement.Span,
-        batch.CuSeqlens.Span, batch.LongestDocument, batch.Images.Span, batch.ImageSize);
 
     /// <summary>Updates the parameters unless the guard has something against it.</summary>
     private SkipCause? Update(long step, double loss, StepTrace? trace, out double norm)

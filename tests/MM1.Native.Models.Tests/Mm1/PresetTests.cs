@@ -89,7 +89,7 @@ public sealed class PresetTests
     [Fact]
     public void SmallPresetsAreSmall()
     {
-        Assert.InRange(ParameterTotals.Of(Mm1Presets.Get("tiny")).Total, 1_000_000, 1_500_000);
+        Assert.InRange(ParameterTotals.Of(Mm1Presets.Get("tiny")).Total, 750_000, 1_500_000);
         Assert.InRange(ParameterTotals.Of(Mm1Presets.Get("small")).Total, 5_000_000, 15_000_000);
     }
 
