@@ -12,6 +12,7 @@
 #include "gemm/bias_gradient.h"
 
 #include "dev/launch.h"
+#include "host/device.h"
 #include "host/device_profile.h"
 #include "host/error.h"
 #include "tile/epilogue.cuh"
@@ -110,7 +111,7 @@ mm1_status launch(mm1_stream stream, int64_t blocks, Kernel kernel, const Column
   config.block = {kThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
   const dev::LaunchStatus status = dev::launch(config, kernel, sums);
-  return status.ok() ? MM1_STATUS_OK : fail(status.code, "bias_gradient: %s", status.text);
+  return launched("bias_gradient", status.code, status.text);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 #include "dev/launch.h"
 #include "gemm/gemm_tiles.cuh"
+#include "host/device.h"
 #include "host/error.h"
 
 namespace mm1 {
@@ -24,7 +25,7 @@ mm1_status launch_gemm_config(mm1_stream stream, const GemmProblem& problem, con
     config.shared_bytes = static_cast<size_t>(plan.shared_bytes);
     config.stream = reinterpret_cast<dev::Stream>(stream);
     const dev::LaunchStatus status = dev::launch(config, gemm_tiles<Config>, GemmSlice{problem, plan.order, first});
-    if (!status.ok()) return fail(status.code, "gemm: %s", status.text);
+    MM1_RETURN_IF_FAILED(launched("gemm", status.code, status.text));
   }
   return MM1_STATUS_OK;
 }

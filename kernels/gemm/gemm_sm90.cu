@@ -1,4 +1,5 @@
 // The instances of the Hopper GEMM and the choice among them: four widths of tile, four pairs of layouts.
+#include "host/device.h"
 #include "gemm/gemm_sm90_launch.cuh"
 
 namespace mm1 {
@@ -11,7 +12,7 @@ mm1_status launch_instance(mm1_stream stream, const GemmProblem& problem, const 
   MM1_RETURN_IF_FAILED((prepare_gemm_sm90<tile_n, a_mn_major, b_mn_major>(stream, problem, plan, &launch)));
   const dev::LaunchStatus status = dev::launch(
       launch.config, gemm_sm90_kernel<tile_n, a_mn_major, b_mn_major>, launch.map_a, launch.map_b, launch.map_output, launch.arguments);
-  return status.ok() ? MM1_STATUS_OK : fail(status.code, "gemm: launch of the sm_90a kernel: %s", status.text);
+  return launched("gemm: launch of the sm_90a kernel", status.code, status.text);
 }
 
 template <int tile_n>

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <string>
 
 #include "host/backend.h"
 
@@ -27,12 +28,12 @@ mm1_status lost(const char* call, const std::string& text) {
 
 }  // namespace
 
-mm1_status report_failure(const char* call, int32_t device, const std::string& text) {
+mm1_status report_failure(const char* call, int32_t device, const char* text) {
   Failures& all = failures();
   const std::lock_guard<std::mutex> lock(all.mutex);
   const auto [first, is_new] = all.texts.emplace(device, text);
   if (!is_new) return lost(call, first->second);
-  return fail(MM1_STATUS_DEVICE_ERROR, "%s: %s", call, text.c_str());
+  return fail(MM1_STATUS_DEVICE_ERROR, "%s: %s", call, text);
 }
 
 bool is_lost(int32_t device) {
@@ -57,7 +58,7 @@ mm1_status enter(const char* call) {
     if (found != all.texts.end()) return lost(call, found->second);
   }
   std::string text;
-  if (backend::device_failed(device, &text)) return report_failure(call, device, text);
+  if (backend::device_failed(device, &text)) return report_failure(call, device, text.c_str());
   return MM1_STATUS_OK;
 }
 
@@ -70,7 +71,7 @@ mm1_status launched(const char* call, int32_t code, const char* text) {
   if (code == MM1_STATUS_OK) return MM1_STATUS_OK;
   int32_t device = 0;
   std::string failure;
-  if (backend::get_device(&device) == MM1_STATUS_OK && backend::device_failed(device, &failure)) return report_failure(call, device, failure);
+  if (backend::get_device(&device) == MM1_STATUS_OK && backend::device_failed(device, &failure)) return report_failure(call, device, failure.c_str());
   return fail(code, "%s: %s", call, text);
 }
 

@@ -10,8 +10,6 @@
 #ifndef MM1_HOST_DEVICE_H
 #define MM1_HOST_DEVICE_H
 
-#include <string>
-
 #include "host/device_profile.h"
 #include "host/error.h"
 
@@ -30,7 +28,7 @@ const DeviceProfile& current_profile();
 mm1_status launched(const char* call, int32_t code, const char* text);
 
 // Remembers the first failure of a device for good. Returns MM1_STATUS_DEVICE_ERROR for the first one, MM1_STATUS_DEVICE_LOST later.
-mm1_status report_failure(const char* call, int32_t device, const std::string& text);
+mm1_status report_failure(const char* call, int32_t device, const char* text);
 
 // Whether a device was lost. Does not look at the device.
 bool is_lost(int32_t device);

@@ -1,5 +1,6 @@
 // runtime.h: arguments are checked here, the back end does the work.
 #include <cstring>
+#include <string>
 
 #include "host/backend.h"
 #include "host/check.h"
@@ -105,8 +106,8 @@ mm1_status mm1_device_get_status(int32_t device) {
   const bool failed = backend::device_failed(device, &text);
   if (!failed && !mm1::is_lost(device)) return MM1_STATUS_OK;
   // The second report says what the first one was.
-  mm1::report_failure("device_get_status", device, text);
-  return mm1::report_failure("device_get_status", device, text);
+  mm1::report_failure("device_get_status", device, text.c_str());
+  return mm1::report_failure("device_get_status", device, text.c_str());
 }
 
 mm1_status mm1_device_synchronize(void) {

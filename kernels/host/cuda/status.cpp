@@ -36,7 +36,7 @@ mm1_status status_of(cudaError_t error, const char* call) {
   if (is_sticky(error) || cudaPeekAtLastError() != cudaSuccess) {
     int device = 0;
     cudaGetDevice(&device);
-    return report_failure(call, device, std::string(text) + " (" + name + ")");
+    return report_failure(call, device, (std::string(text) + " (" + name + ")").c_str());
   }
   switch (error) {
     case cudaErrorMemoryAllocation:

@@ -61,7 +61,7 @@ void set_profile(const DeviceProfile& chosen) {
 
 mm1_status status_of(bool well, const char* call) {
   if (well) return MM1_STATUS_OK;
-  return report_failure(call, 0, emulator::error_text());
+  return report_failure(call, 0, emulator::error_text().c_str());
 }
 
 }  // namespace emulated

@@ -172,9 +172,9 @@ typedef struct mm1_graph_instance_opaque* mm1_graph_instance;
 /* From here on work queued on the stream is recorded, not run, until mm1_graph_end_capture; so is work of streams that wait for an event
  * recorded in the capture, until they are joined by an event of theirs that the stream waits for. Addresses and arguments are
  * recorded as they are, contents are read at each launch: that is why verbs read what changes from device memory.
- * While a stream captures, what cannot be recorded is refused: synchronizing or querying it or its events, allocating memory,
- * copies between unpinned host memory and the device, another begin. A refused call ends the capture without a graph:
- * mm1_graph_end_capture then fails. The library's own stream (NULL) can be captured like any other. */
+ * While a stream captures, what cannot be recorded is refused: synchronizing or querying it or its events, allocating and
+ * freeing memory on the thread that captures, copies between unpinned host memory and the device, launching a graph, another begin. A
+ * refused call ends the capture without a graph: mm1_graph_end_capture then fails. The thread that began a capture ends it. The library's own stream (NULL) can be captured like any other. */
 MM1_API mm1_status mm1_graph_begin_capture(mm1_stream stream);
 
 /* Ends the capture on the stream that began it and hands out its graph. */
