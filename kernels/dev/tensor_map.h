@@ -1,5 +1,5 @@
 // Making the tensor maps that TMA needs (host). encode_tensor_map is the emulator's in emulated builds, and host/cuda's over
-// cuTensorMapEncodeTiled in CUDA builds: the same rules, the same texts.
+// cuTensorMapEncodeTiled in CUDA builds: the same rules; the emulator names the broken one, the driver refuses the map.
 #pragma once
 #include "launch_status.h"
 #include "tma.cuh"
@@ -18,7 +18,7 @@ struct TensorMapShape {
   uint32_t swizzle_bytes = 128;                 // 0, 32, 64 or 128: then the innermost box has exactly so many bytes
 };
 
-// The base is 16-byte aligned. The text of a failure names the rule.
+// The base is 16-byte aligned. A failure leaves a text: on the emulator the rule, on CUDA the map that was refused.
 LaunchStatus encode_tensor_map(DevTensorMap* map, const void* base, const TensorMapShape& shape);
 
 }  // namespace dev
