@@ -3,8 +3,8 @@
 #include <functional>
 #include <vector>
 
-#include "agreement.h"
-#include "device_buffer.h"
+#include "support/agreement.h"
+#include "support/device_buffer.h"
 #include "mm1/runtime.h"
 #include "test.h"
 

@@ -1,11 +1,11 @@
 // Conformance of mm1_bias_gradient. CI's cut: the whole list in modes `late` and `early` and by seeds, a quarter of it in `shadow`.
 #include <vector>
 
-#include "agreement.h"
-#include "device_buffer.h"
+#include "support/agreement.h"
+#include "support/device_buffer.h"
 #include "emulator/runtime.h"
 #include "mm1/runtime.h"
-#include "samples.h"
+#include "support/samples.h"
 #include "test.h"
 
 namespace test {

@@ -4,11 +4,11 @@
 #include <memory>
 #include <sstream>
 
-#include "agreement.h"
-#include "device_buffer.h"
+#include "support/agreement.h"
+#include "support/device_buffer.h"
 #include "emulator/runtime.h"
 #include "mm1/runtime.h"
-#include "samples.h"
+#include "support/samples.h"
 #include "test.h"
 
 namespace test {

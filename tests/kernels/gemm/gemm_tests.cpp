@@ -5,14 +5,14 @@
 #include <cstring>
 #include <vector>
 
-#include "agreement.h"
-#include "device_buffer.h"
+#include "support/agreement.h"
+#include "support/device_buffer.h"
 #include "emulator/options.h"
 #include "gemm/gemm.h"
 #include "gemm_case.h"
 #include "host/emulated/device.h"
 #include "mm1/runtime.h"
-#include "samples.h"
+#include "support/samples.h"
 #include "test.h"
 
 namespace test {

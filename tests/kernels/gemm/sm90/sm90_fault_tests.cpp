@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "../device_buffer.h"
-#include "../samples.h"
+#include "support/device_buffer.h"
+#include "support/samples.h"
 #include "emulator/options.h"
 #include "gemm/gemm.h"
 #include "mm1/runtime.h"

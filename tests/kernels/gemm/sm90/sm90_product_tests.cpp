@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "../agreement.h"
+#include "support/agreement.h"
 #include "../gemm_case.h"
 #include "emulator/options.h"
 #include "gemm/gemm.h"

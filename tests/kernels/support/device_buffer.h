@@ -1,7 +1,7 @@
 // Matrices in device memory for tests: any dtype, row stride and offset from an aligned address. The last element ends where the allocation
 // ends, so that guard bytes lie behind it; what lies between rows and before the first is poison, which download() checks to be as it was.
-#ifndef MM1_TESTS_GEMM_DEVICE_BUFFER_H
-#define MM1_TESTS_GEMM_DEVICE_BUFFER_H
+#ifndef MM1_TESTS_SUPPORT_DEVICE_BUFFER_H
+#define MM1_TESTS_SUPPORT_DEVICE_BUFFER_H
 
 #include <cstdint>
 #include <vector>
@@ -48,4 +48,4 @@ class DeviceBuffer {
 
 }  // namespace test
 
-#endif  // MM1_TESTS_GEMM_DEVICE_BUFFER_H
+#endif  // MM1_TESTS_SUPPORT_DEVICE_BUFFER_H

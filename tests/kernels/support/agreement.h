@@ -1,8 +1,8 @@
 // The error rule of every conformance test, as in the managed tests: against float64, a kernel may have at most twice the largest error of
 // a straightforward implementation in the same precision, plus a floor of a few roundings of the signal. The same holds for the root mean
 // square of the errors, where a small but systematic fault shows.
-#ifndef MM1_TESTS_GEMM_AGREEMENT_H
-#define MM1_TESTS_GEMM_AGREEMENT_H
+#ifndef MM1_TESTS_SUPPORT_AGREEMENT_H
+#define MM1_TESTS_SUPPORT_AGREEMENT_H
 
 #include <string>
 #include <vector>
@@ -19,4 +19,4 @@ void check_same_bits(const std::string& what, const std::vector<float>& actual, 
 
 }  // namespace test
 
-#endif  // MM1_TESTS_GEMM_AGREEMENT_H
+#endif  // MM1_TESTS_SUPPORT_AGREEMENT_H

@@ -1,4 +1,4 @@
-#include "device_buffer.h"
+#include "support/device_buffer.h"
 
 #include <cstring>
 

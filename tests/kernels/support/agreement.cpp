@@ -1,4 +1,4 @@
-#include "agreement.h"
+#include "support/agreement.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 // Numbers for tests that are a function of their place alone.
-#ifndef MM1_TESTS_GEMM_SAMPLES_H
-#define MM1_TESTS_GEMM_SAMPLES_H
+#ifndef MM1_TESTS_SUPPORT_SAMPLES_H
+#define MM1_TESTS_SUPPORT_SAMPLES_H
 
 #include <cmath>
 #include <cstdint>
@@ -28,4 +28,4 @@ inline double normal_sample(uint64_t purpose, int64_t problem, int64_t row, int6
 
 }  // namespace test
 
-#endif  // MM1_TESTS_GEMM_SAMPLES_H
+#endif  // MM1_TESTS_SUPPORT_SAMPLES_H
