@@ -53,11 +53,12 @@ internal static class CurvePlot
     {
         Plot plot = Panel(title, "loss");
         // Each step's loss hops with its documents: thin lines as measured, thick ones smoothed.
-        Add(plot, curves.Loss, "all", "#333333", smooth: true);
+        Add(plot, curves.Loss, "all", "#333333", smooth: true, logarithmic: true);
         int colour = 0;
         if (curves.LossBySource.Count > 1)
-            foreach (Curve curve in curves.LossBySource.Values) Add(plot, curve, curve.Name, Palette.Series[colour++ % Palette.Series.Count], smooth: true);
+            foreach (Curve curve in curves.LossBySource.Values) Add(plot, curve, curve.Name, Palette.Series[colour++ % Palette.Series.Count], smooth: true, logarithmic: true);
         plot.ShowLegend(Alignment.UpperRight);
+        LogarithmicY(plot);
         return plot;
     }
 
@@ -71,7 +72,8 @@ internal static class CurvePlot
     private static Plot GradientNorm(TrainingCurves curves)
     {
         Plot plot = Panel("", "gradient norm before clipping");
-        Add(plot, curves.GradientNorm, null, Palette.Series[1], smooth: true);
+        Add(plot, curves.GradientNorm, null, Palette.Series[1], smooth: true, logarithmic: true);
+        LogarithmicY(plot);
         return plot;
     }
 
@@ -105,21 +107,37 @@ internal static class CurvePlot
         return plot;
     }
 
-    private static void Add(Plot plot, Curve curve, string? legend, string colour, bool smooth)
+    private static void Add(Plot plot, Curve curve, string? legend, string colour, bool smooth, bool logarithmic = false)
     {
+        if (logarithmic) curve = curve.Positive();
+        if (curve.Steps.Count == 0) return;
         double[] steps = [.. curve.Steps];
+        double[] Heights(IEnumerable<double> values) => [.. logarithmic ? values.Select(Math.Log10) : values];
         int window = Math.Max(1, steps.Length / 40);
         bool both = smooth && window > 1;
-        var measured = plot.Add.ScatterLine(steps, curve.Values.ToArray(), new Color(colour).WithAlpha(both ? 0.25 : 1));
+        var measured = plot.Add.ScatterLine(steps, Heights(curve.Values), new Color(colour).WithAlpha(both ? 0.25 : 1));
         measured.LineWidth = both ? 1 : 2;
         if (steps.Length < 3) measured.MarkerSize = 6;
         ScottPlot.Plottables.Scatter named = measured;
         if (both)
         {
-            named = plot.Add.ScatterLine(steps, curve.Smooth(window), new Color(colour));
+            named = plot.Add.ScatterLine(steps, Heights(curve.Smooth(window)), new Color(colour));
             named.LineWidth = 2;
         }
         if (legend is not null) named.LegendText = legend;
+    }
+
+    /// <summary>Labels a vertical axis that holds decimal logarithms with the values 1, 2, 5, 10 ... of any loss or norm; what lies outside is not drawn.</summary>
+    private static void LogarithmicY(Plot plot)
+    {
+        var ticks = new ScottPlot.TickGenerators.NumericManual();
+        for (int power = -9; power <= 9; power++)
+            foreach (int digit in (ReadOnlySpan<int>)[1, 2, 5])
+            {
+                double value = digit * Math.Pow(10, power);
+                ticks.AddMajor(Math.Log10(value), value.ToString("0.#########", System.Globalization.CultureInfo.InvariantCulture));
+            }
+        plot.Axes.Left.TickGenerator = ticks;
     }
 
     private static Plot Panel(string title, string label)

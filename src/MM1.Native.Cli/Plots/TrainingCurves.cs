@@ -66,6 +66,15 @@ internal sealed class Curve(string name)
         _values.Add(value);
     }
 
+    /// <summary>The points that a logarithmic axis can show.</summary>
+    public Curve Positive()
+    {
+        var positive = new Curve(Name);
+        for (int i = 0; i < _values.Count; i++)
+            if (_values[i] > 0) positive.Add((long)_steps[i], _values[i]);
+        return positive;
+    }
+
     /// <summary>The curve with an exponential mean over about so many points, corrected at its beginning.</summary>
     public double[] Smooth(int points)
     {

@@ -29,6 +29,7 @@ public sealed class GemmArgumentTests
         Throws("Bias has dtype Int32", good with { Bias = output.Operand with { DType = DType.Int32 } });
         Throws("Residual has row stride 2", good with { Residual = output.Operand with { RowStride = 2 } });
         Throws("PreActivation is missing", good with { Activation = Activation.Relu, ActivationGradient = 1 });
+        Throws("PreActivation is missing", good with { ActivationGradient = 1 });
         Throws("PreActivation has dtype Int64", good with { PreActivation = output.Operand with { DType = DType.Int64 } });
         Throws("BatchStrideOutput is 0", good with { Batch = 2 });
         Throws("the workspace has 0 bytes; GemmWorkspaceBytes asks for 60", good with

@@ -64,7 +64,7 @@ internal sealed unsafe partial class CpuKernels
         Check.Operand(in args.Output, args.M, args.N, DType.Float32, Verb, nameof(args.Output));
         Check.Optional(in args.Bias, 1, args.N, DType.Float32, Verb, nameof(args.Bias));
         Check.Optional(in args.Residual, args.M, args.N, DType.Float32, Verb, nameof(args.Residual));
-        if (args.ActivationGradient != 0 && args.Activation != Activation.None)
+        if (args.ActivationGradient != 0)
             Check.Operand(in args.PreActivation, args.M, args.N, DType.Float32, Verb, nameof(args.PreActivation));
         else
             Check.Optional(in args.PreActivation, args.M, args.N, DType.Float32, Verb, nameof(args.PreActivation));
