@@ -16,6 +16,9 @@ public abstract class Module : IDisposable
     /// <summary>The device that the model was built on; null before.</summary>
     public Device? Device { get; private set; }
 
+    /// <summary>The dtype that operations read parameters in, and so of activations: the shadow's where the device computes in it, else Float32.</summary>
+    public DType ComputeDType { get; private set; } = DType.Float32;
+
     /// <summary>The module's own parameters and its children's, with dotted names, in order of registration.</summary>
     public ParameterList Parameters() => new(Enumerate(""));
 
@@ -59,7 +62,7 @@ public abstract class Module : IDisposable
             parameter.WriteShadow();
             offset += BlockAllocator.Round(parameter.Elements * sizeof(float));
         }
-        SetDevice(device);
+        SetDevice(device, shadow != DType.None && device.Computes(shadow) ? shadow : DType.Float32);
         OnBuilt(device);
     }
 
@@ -128,12 +131,12 @@ public abstract class Module : IDisposable
         }
     }
 
-    private void SetDevice(Device device)
+    private void SetDevice(Device device, DType computeDType)
     {
-        Device = device;
+        (Device, ComputeDType) = (device, computeDType);
         foreach ((_, Module module) in _children)
         {
-            module.SetDevice(device);
+            module.SetDevice(device, computeDType);
             module.OnBuilt(device);
         }
     }

@@ -3,8 +3,8 @@ using MM1.Native.Kernels;
 namespace MM1.Native.Autograd;
 
 /// <summary>
-/// A trained tensor: a float32 master, a float32 gradient that accumulates until the optimizer takes it, and (on devices
-/// that compute in bfloat16) a shadow that the optimizer writes. It lives as long as its module.
+/// A trained tensor: a float32 master, a float32 gradient that accumulates until the optimizer takes it, and (in mixed precision)
+/// a shadow in the compute dtype that the optimizer writes in its pass. It lives as long as its module.
 /// </summary>
 public sealed class Parameter
 {
@@ -38,6 +38,7 @@ public sealed class Parameter
             if (value && _value is not null && _gradient is null) throw WithoutGradient();
             field = value;
             if (_value is not null) _value.RequiresGradient = value;
+            if (_shadow is not null) _shadow.RequiresGradient = value;
         }
     } = true;
 
@@ -51,6 +52,12 @@ public sealed class Parameter
     /// <summary>The copy in the shadow dtype that the optimizer writes in its pass; null where the model was built without.</summary>
     public Tensor? Shadow => _shadow is { } shadow ? new Tensor(shadow) : null;
 
+    /// <summary>
+    /// What operations read where a parameter stands for a tensor: the shadow where the device computes in its dtype, else the master. Its gradient
+    /// is the parameter's either way.
+    /// </summary>
+    public Tensor Compute => _shadow is { } shadow && shadow.Device.Computes(shadow.DType) ? new Tensor(shadow) : Value;
+
     /// <summary>The accumulated gradient; meaningful while <see cref="HasGradient"/>.</summary>
     public Tensor Gradient => new(GradientState);
 
@@ -58,18 +65,18 @@ public sealed class Parameter
 
     private TensorState GradientState => _gradient ?? throw (_value is null ? NotBuilt() : WithoutGradient());
 
-    /// <summary>Parameters are used where tensors are.</summary>
+    /// <summary>Parameters are used where tensors are: as <see cref="Compute"/>.</summary>
     public static implicit operator Tensor(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        return parameter.Value;
+        return parameter.Compute;
     }
 
     /// <summary>Parameters that may be absent.</summary>
-    public static implicit operator Tensor?(Parameter? parameter) => parameter?.Value;
+    public static implicit operator Tensor?(Parameter? parameter) => parameter?.Compute;
 
-    /// <summary>The parameter as a tensor.</summary>
-    public Tensor ToTensor() => Value;
+    /// <summary>The parameter as a tensor: <see cref="Compute"/>.</summary>
+    public Tensor ToTensor() => Compute;
 
     /// <summary>The master values, copied to the host.</summary>
     public float[] ToArray() => Value.ToArray();
@@ -98,13 +105,7 @@ public sealed class Parameter
     internal void WriteShadow()
     {
         if (_shadow is not { } shadow) return;
-        shadow.Device.Kernels.Cast(shadow.Device.Launch(), new CastArgs
-        {
-            Rows = 1,
-            Columns = Elements,
-            X = ValueState.AsRowsOf(Elements),
-            Output = shadow.AsRowsOf(Elements),
-        });
+        Kernel.Cast(ValueState, shadow);
     }
 
     internal void Attach(Device device, nint value, nint gradient, nint shadow, DType shadowDType)
@@ -114,7 +115,10 @@ public sealed class Parameter
         _gradient = gradient == 0 ? null : Describe(device, gradient, DType.Float32);
         RequiresGradient &= _gradient is not null;
         _value.RequiresGradient = RequiresGradient;
-        _shadow = shadow == 0 ? null : Describe(device, shadow, shadowDType);
+        if (shadow == 0) return;
+        _shadow = Describe(device, shadow, shadowDType);
+        _shadow.Parameter = this;
+        _shadow.RequiresGradient = RequiresGradient;
     }
 
     internal void Detach()

@@ -15,9 +15,9 @@ public static partial class Functional
         TensorState q = query.State, k = key.State, v = value.State;
         Arena arena = Kernel.Begin(Operation, q, k);
         Kernel.RequireDevice(Operation, arena, v);
-        Kernel.RequireFloat32(Operation, "query", q);
-        Kernel.RequireFloat32(Operation, "key", k);
-        Kernel.RequireFloat32(Operation, "value", v);
+        Kernel.RequireFloat(Operation, "query", q);
+        Kernel.RequireSame(Operation, "key", k, "query", q);
+        Kernel.RequireSame(Operation, "value", v, "query", q);
         if (q.Shape.Rank != 3 || k.Shape.Rank != 3 || k.Shape != v.Shape || q.Shape[2] != k.Shape[2] || k.Shape[1] == 0 || q.Shape[1] % k.Shape[1] != 0)
         {
             throw new OperationException(Operation, $"query {q.Shape}, key {k.Shape} and value {v.Shape} do not fit: all are [tokens, heads, headSize], key and value of one shape, "
@@ -26,7 +26,7 @@ public static partial class Functional
         RequireHeadSize(Operation, q.Shape[2]);
         layout.Check(Operation, arena, q.Shape[0], k.Shape[0]);
         long rowQ = q.Shape[1] * q.Shape[2], rowK = k.Shape[1] * k.Shape[2];
-        TensorState output = arena.New(q.Shape, DType.Float32);
+        TensorState output = arena.New(q.Shape, q.DType);
         bool records = Kernel.Records(q, k, v);
         TensorState? logSumExp = records ? arena.New([q.Shape[1], q.Shape[0]], DType.Float32) : null;
         FlashAttentionForwardArgs args = Describe(layout, q.Shape[1], k.Shape[1], q.Shape[2], q.Shape[0], k.Shape[0], scale,
@@ -50,7 +50,7 @@ public static partial class Functional
         ArgumentNullException.ThrowIfNull(layout);
         TensorState fused = qkv.State;
         Arena arena = Kernel.Begin(Operation, fused);
-        Kernel.RequireFloat32(Operation, "qkv", fused);
+        Kernel.RequireFloat(Operation, "qkv", fused);
         long heads = options.Heads, kvHeads = options.KeyValueHeads == 0 ? heads : options.KeyValueHeads, headSize = options.HeadSize;
         if (heads <= 0 || kvHeads <= 0 || heads % kvHeads != 0) throw new OperationException(Operation, $"{kvHeads} key heads must divide {heads} query heads.");
         RequireHeadSize(Operation, headSize);
@@ -71,7 +71,7 @@ public static partial class Functional
         foreach (TensorState? weight in (ReadOnlySpan<TensorState?>)[queryNorm, keyNorm])
         {
             if (weight is not null) Kernel.RequireDevice(Operation, arena, weight);
-            if (weight is not null) Kernel.RequireFloat32(Operation, "a QK-norm weight", weight);
+            if (weight is not null) Kernel.RequireSame(Operation, "a QK-norm weight", weight, "qkv", fused);
             if (weight is not null && (weight.Shape.Rank != 1 || weight.Elements != headSize))
                 throw new OperationException(Operation, $"a QK-norm weight {weight.Shape} must be [{headSize}].");
         }
@@ -79,7 +79,7 @@ public static partial class Functional
         var plan = new SelfAttentionPlan(options, heads, kvHeads, headSize, tokens);
         // Where the heads are read from: the projection itself, or a copy of query and key that is normalized and rotated.
         bool copies = queryNorm is not null || (options.Rotary is not null && !consumes);
-        TensorState headsState = copies ? arena.New([tokens, (heads + kvHeads) * headSize], DType.Float32) : fused;
+        TensorState headsState = copies ? arena.New([tokens, (heads + kvHeads) * headSize], fused.DType) : fused;
         TensorState? inverseQuery = null, inverseKey = null;
         if (queryNorm is not null)
         {
@@ -93,7 +93,7 @@ public static partial class Functional
             Operand source = queryNorm is not null ? headsState.Operand : fused.Operand;
             table.Rotate(positions!, source, headsState.Operand, tokens, heads + kvHeads, headSize, inverse: false);
         }
-        TensorState output = arena.New([tokens, heads * headSize], DType.Float32);
+        TensorState output = arena.New([tokens, heads * headSize], fused.DType);
         TensorState? logSumExp = records ? arena.New([heads, tokens], DType.Float32) : null;
         FlashAttentionForwardArgs args = Describe(layout, heads, kvHeads, headSize, tokens, tokens, options.Scale,
             headsState.Operand, headsState.ColumnsFrom(heads * headSize), fused.ColumnsFrom((heads + kvHeads) * headSize), output.Operand, logSumExp);
@@ -123,7 +123,7 @@ public static partial class Functional
                 + "[batch * queryLength, heads, headSize], [batch, maxLength, keyValueHeads, headSize] twice, [batch].");
         }
         RequireHeadSize(Operation, q.Shape[2]);
-        TensorState output = arena.New(q.Shape, DType.Float32);
+        TensorState output = arena.New(q.Shape, q.DType);
         var args = new FlashAttentionDecodeArgs
         {
             Batch = k.Shape[0],
@@ -188,7 +188,8 @@ public static partial class Functional
     {
         foreach (TensorState input in inputs)
         {
-            Kernel.RequireFloat32(operation, "an operand", input);
+            Kernel.RequireFloat(operation, "an operand", input);
+            Kernel.RequireSame(operation, "an operand", input, "another", inputs[0]);
             if (Kernel.Records(input)) throw new OperationException(operation, "has no backward; run it inside BeginInference() or GradientMode.NoGrad().");
         }
     }
@@ -263,7 +264,7 @@ public static partial class Functional
         {
             TensorState gradient = OutputGradient!;
             Arena arena = gradient.Arena!;
-            TensorState query = arena.New(_query.Shape, DType.Float32), key = arena.New(_key.Shape, DType.Float32), value = arena.New(_value.Shape, DType.Float32);
+            TensorState query = arena.New(_query.Shape, _query.DType), key = arena.New(_key.Shape, _key.DType), value = arena.New(_value.Shape, _value.DType);
             long rowQ = _args.Heads * _args.HeadSize, rowK = _args.KeyValueHeads * _args.HeadSize;
             Functional.Backward(gradient.Device, _args, gradient.AsRowsOf(rowQ), query.AsRowsOf(rowQ), key.AsRowsOf(rowK), value.AsRowsOf(rowK));
             Gradients.Pass(_query, query);
@@ -310,9 +311,9 @@ public static partial class Functional
             TensorState gradient = OutputGradient!;
             Arena arena = gradient.Arena!;
             (long heads, long kvHeads, long headSize, long tokens) = (_plan.Heads, _plan.KeyValueHeads, _plan.HeadSize, _plan.Tokens);
-            TensorState fused = arena.New(_fused.Shape, DType.Float32);
+            TensorState fused = arena.New(_fused.Shape, _fused.DType);
             // With QK-norm the gradients of the normalized heads are a stage of their own; else they go straight into place.
-            TensorState stage = _queryNorm is null ? fused : arena.New(_heads.Shape, DType.Float32);
+            TensorState stage = _queryNorm is null ? fused : arena.New(_heads.Shape, _heads.DType);
             Functional.Backward(gradient.Device, _args, gradient.Operand, stage.Operand, stage.ColumnsFrom(heads * headSize), fused.ColumnsFrom((heads + kvHeads) * headSize));
             _plan.Options.Rotary?.Rotate(_positions!, stage.Operand, stage.Operand, tokens, heads + kvHeads, headSize, inverse: true);
             if (_queryNorm is not null)

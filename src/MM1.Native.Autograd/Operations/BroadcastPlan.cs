@@ -10,8 +10,8 @@ internal readonly record struct BroadcastPlan(Broadcast Kind, long Rows, long Co
 
     public static BroadcastPlan Of(string operation, TensorState a, TensorState b)
     {
-        Kernel.RequireFloat32(operation, "a", a);
-        Kernel.RequireFloat32(operation, "b", b);
+        Kernel.RequireFloat(operation, "a", a);
+        Kernel.RequireSame(operation, "b", b, "a", a);
         Shape large = a.Shape, small = b.Shape;
         long columns = large.Columns, rows = large.Rows;
         if (small == large) return new(Broadcast.Cycle, rows, columns, rows, columns);
@@ -23,8 +23,8 @@ internal readonly record struct BroadcastPlan(Broadcast Kind, long Rows, long Co
 
     public static BroadcastPlan PerImage(string operation, TensorState a, TensorState b)
     {
-        Kernel.RequireFloat32(operation, "a", a);
-        Kernel.RequireFloat32(operation, "b", b);
+        Kernel.RequireFloat(operation, "a", a);
+        Kernel.RequireSame(operation, "b", b, "a", a);
         Shape large = a.Shape, small = b.Shape;
         if (large.Rank < 2 || small.Rank != 2 || small[0] != large[0] || small[1] != large.Columns)
             throw new OperationException(operation, $"a {large} and b {small} do not fit: per image, a is [n, ..., c] and b [n, c].");

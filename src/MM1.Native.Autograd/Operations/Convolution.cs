@@ -14,9 +14,10 @@ public static partial class Functional
         TensorState input = x.State, kernel = weight.State;
         TensorState? offset = bias?.State;
         Arena arena = Kernel.Begin(Operation, input, kernel);
-        Kernel.RequireFloat32(Operation, "x", input);
-        Kernel.RequireFloat32(Operation, "weight", kernel);
+        Kernel.RequireFloat(Operation, "x", input);
+        Kernel.RequireSame(Operation, "weight", kernel, "x", input);
         if (offset is not null) Kernel.RequireDevice(Operation, arena, offset);
+        if (offset is not null) Kernel.RequireSame(Operation, "bias", offset, "x", input);
         if (stride < 1 || padding < 0 || groups < 1) throw new OperationException(Operation, $"stride {stride}, padding {padding} and groups {groups} must be at least 1, 0 and 1.");
         if (input.Shape.Rank != 4 || kernel.Shape.Rank != 4 || kernel.Shape[3] * groups != input.Shape[3])
             throw new OperationException(Operation, $"x {input.Shape} and weight {kernel.Shape} with {groups} groups do not fit: [n, height, width, c] and [out, kernelHeight, kernelWidth, c / groups].");
@@ -27,7 +28,7 @@ public static partial class Functional
             throw new OperationException(Operation, $"the kernel {kernel.Shape} is larger than the padded image {input.Shape}.");
         if (offset is not null && (offset.Shape.Rank != 1 || offset.Elements != kernel.Shape[0]))
             throw new OperationException(Operation, $"bias {offset.Shape} must be [{kernel.Shape[0]}].");
-        TensorState output = arena.New([input.Shape[0], height, width, kernel.Shape[0]], DType.Float32);
+        TensorState output = arena.New([input.Shape[0], height, width, kernel.Shape[0]], input.DType);
         var args = new ConvolutionForwardArgs
         {
             Batch = input.Shape[0],
@@ -61,10 +62,10 @@ public static partial class Functional
         const string Operation = "AdaptiveAveragePool2d";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
+        Kernel.RequireFloat(Operation, "x", input);
         if (input.Shape.Rank != 4 || input.Shape[1] < 1 || input.Shape[2] < 1) throw new OperationException(Operation, $"x {input.Shape} must be [n, height, width, c] with at least one pixel.");
         if (height < 1 || width < 1) throw new OperationException(Operation, $"the result must have at least 1 x 1 pixels, not {height} x {width}.");
-        TensorState output = arena.New([input.Shape[0], height, width, input.Shape[3]], DType.Float32);
+        TensorState output = arena.New([input.Shape[0], height, width, input.Shape[3]], input.DType);
         arena.Device.Kernels.AdaptiveAveragePoolForward(arena.Device.Launch(), new AdaptiveAveragePoolForwardArgs
         {
             Batch = input.Shape[0],
@@ -86,10 +87,10 @@ public static partial class Functional
         const string Operation = "InterpolateGrid";
         TensorState input = table.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "table", input);
+        Kernel.RequireFloat(Operation, "table", input);
         if (input.Shape.Rank != 2 || prefixRows < 0 || from.Height < 1 || from.Width < 1 || to.Height < 1 || to.Width < 1 || input.Shape[0] != prefixRows + (long)from.Height * from.Width)
             throw new OperationException(Operation, $"table {input.Shape} must be [{prefixRows} + {from.Height} * {from.Width}, c], and both grids have at least one position.");
-        TensorState output = arena.New([prefixRows + (long)to.Height * to.Width, input.Shape[1]], DType.Float32);
+        TensorState output = arena.New([prefixRows + (long)to.Height * to.Width, input.Shape[1]], input.DType);
         var args = new GridInterpolationForwardArgs
         {
             InputHeight = from.Height,
@@ -190,7 +191,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState gradient = OutputGradient!, destination = Gradients.Destination(input, out float beta);
+            TensorState gradient = OutputGradient!, destination = Gradients.Stage(input, out float beta);
             destination.Device.Kernels.AdaptiveAveragePoolBackward(destination.Device.Launch(), new AdaptiveAveragePoolBackwardArgs
             {
                 Batch = input.Shape[0],
@@ -203,6 +204,7 @@ public static partial class Functional
                 InputGradient = destination.Operand,
                 Beta = beta,
             });
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -214,7 +216,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(input, out float beta);
+            TensorState destination = Gradients.Stage(input, out float beta);
             destination.Device.Kernels.GridInterpolationBackward(destination.Device.Launch(), new GridInterpolationBackwardArgs
             {
                 InputHeight = forward.InputHeight,
@@ -228,6 +230,7 @@ public static partial class Functional
                 Antialias = forward.Antialias,
                 Beta = beta,
             });
+            Gradients.Commit(input, destination);
         }
     }
 }

@@ -76,7 +76,7 @@ public static partial class Functional
                 }
             }
             // Indices and such have no gradient.
-            foreach (Tensor output in outputs) output.State.RequiresGradient = output.DType == DType.Float32;
+            foreach (Tensor output in outputs) output.State.RequiresGradient = output.DType.IsFloatingPoint();
         }
         return outputs;
     }
@@ -115,8 +115,8 @@ public static partial class Functional
                 if (gradients[i] is not { } given || !_inputs[i].RequiresGradient) continue;
                 if (given.Shape != _inputs[i].Shape)
                     throw new OperationException(Operation, $"Backward returned a gradient {given.Shape} for input {i} of shape {_inputs[i].Shape}.");
-                if (given.DType != DType.Float32)
-                    throw new OperationException(Operation, $"Backward returned a gradient of {given.DType} for input {i}; gradients are Float32.");
+                if (!given.DType.IsFloatingPoint())
+                    throw new OperationException(Operation, $"Backward returned a gradient of {given.DType} for input {i}; gradients have a floating-point dtype.");
                 Gradients.Pass(_inputs[i], given.State);
             }
         }

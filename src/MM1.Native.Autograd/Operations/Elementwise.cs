@@ -14,7 +14,7 @@ public static partial class Functional
         TensorState left = a.State, right = b.State;
         Arena arena = Kernel.Begin(Operation, left, right);
         BroadcastPlan plan = BroadcastPlan.Of(Operation, left, right);
-        TensorState output = arena.New(left.Shape, DType.Float32);
+        TensorState output = arena.New(left.Shape, left.DType);
         arena.Device.Kernels.Add(arena.Device.Launch(), new AddArgs
         {
             Broadcast = plan.Kind,
@@ -41,7 +41,7 @@ public static partial class Functional
         TensorState left = a.State, right = b.State;
         Arena arena = Kernel.Begin(Operation, left, right);
         BroadcastPlan plan = perImage ? BroadcastPlan.PerImage(Operation, left, right) : BroadcastPlan.Of(Operation, left, right);
-        TensorState output = arena.New(left.Shape, DType.Float32);
+        TensorState output = arena.New(left.Shape, left.DType);
         MultiplyInto(arena.Device, plan, left, right, output, 0);
         if (Kernel.Records(left, right)) arena.Tape.Record(new MultiplyNode(left, right, plan), output);
         return Kernel.End(Operation, output);
@@ -53,8 +53,8 @@ public static partial class Functional
         const string Operation = "Scale";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
-        TensorState output = arena.New(input.Shape, DType.Float32);
+        Kernel.RequireFloat(Operation, "x", input);
+        TensorState output = arena.New(input.Shape, input.DType);
         ScaleInto(input, factor, 0, output);
         if (Kernel.Records(input)) arena.Tape.Record(new ScaleNode(input, factor), output);
         return Kernel.End(Operation, output);
@@ -66,8 +66,8 @@ public static partial class Functional
         const string Operation = "Activate";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
-        TensorState output = arena.New(input.Shape, DType.Float32);
+        Kernel.RequireFloat(Operation, "x", input);
+        TensorState output = arena.New(input.Shape, input.DType);
         arena.Device.Kernels.ActivationForward(arena.Device.Launch(), new ActivationForwardArgs
         {
             Activation = activation,
@@ -89,11 +89,11 @@ public static partial class Functional
         const string Operation = "GatedActivation";
         TensorState input = gateUp.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "gateUp", input);
+        Kernel.RequireFloat(Operation, "gateUp", input);
         if (input.Shape.Rank < 1 || input.Shape.Columns % 2 != 0)
             throw new OperationException(Operation, $"gateUp {input.Shape} must have an even last dimension: gate and up side by side.");
         long hidden = input.Shape.Columns / 2;
-        TensorState output = arena.New(input.Shape.WithColumns(hidden), DType.Float32);
+        TensorState output = arena.New(input.Shape.WithColumns(hidden), input.DType);
         arena.Device.Kernels.GatedActivationForward(arena.Device.Launch(), new GatedActivationForwardArgs
         {
             Activation = activation,
@@ -117,17 +117,17 @@ public static partial class Functional
         ArgumentNullException.ThrowIfNull(table);
         TensorState input = x.State, where = positions.State;
         Arena arena = Kernel.Begin(Operation, input, where);
-        Kernel.RequireFloat32(Operation, "x", input);
+        Kernel.RequireFloat(Operation, "x", input);
         Kernel.RequireDType(Operation, "positions", where, DType.Int32);
         if (input.Shape.Rank != 3 || where.Elements != input.Shape[0])
             throw new OperationException(Operation, $"x {input.Shape} must be [tokens, heads, headSize] with one position a token; positions is {where.Shape}.");
-        TensorState output = arena.New(input.Shape, DType.Float32);
+        TensorState output = arena.New(input.Shape, input.DType);
         table.Rotate(where, input.AsRowsOf(input.Shape[1] * input.Shape[2]), output.AsRowsOf(input.Shape[1] * input.Shape[2]), input.Shape[0], input.Shape[1], input.Shape[2], inverse: false);
         if (Kernel.Records(input)) arena.Tape.Record(new RotaryNode(input, where, table), output);
         return Kernel.End(Operation, output);
     }
 
-    /// <summary>x in another dtype. Gradients flow between Float32 tensors only; other casts are cut off.</summary>
+    /// <summary>x in another dtype. Gradients flow between floating-point dtypes, each tensor's in its own; casts from or to others are cut off.</summary>
     public static Tensor Cast(Tensor x, DType dtype)
     {
         const string Operation = "Cast";
@@ -135,17 +135,8 @@ public static partial class Functional
         Arena arena = Kernel.Begin(Operation, input);
         TensorState output = arena.New(input.Shape, dtype);
         if (input.DType == dtype) Kernel.Copy(input, output);
-        else
-        {
-            arena.Device.Kernels.Cast(arena.Device.Launch(), new CastArgs
-            {
-                Rows = 1,
-                Columns = input.Elements,
-                X = input.AsRowsOf(input.Elements),
-                Output = output.AsRowsOf(input.Elements),
-            });
-        }
-        if (input.DType == dtype && Kernel.Records(input)) arena.Tape.Record(new ReshapeNode(input), output);
+        else Kernel.Cast(input, output);
+        if (Kernel.Records(input) && input.DType.IsFloatingPoint() && dtype.IsFloatingPoint()) arena.Tape.Record(new CastNode(input), output);
         return Kernel.End(Operation, output);
     }
 
@@ -202,10 +193,12 @@ public static partial class Functional
             }
             if (beta == 1)
             {
-                SumInto(gradient.Device, plan, gradient, null, Gradients.Destination(b, out float old), old);
+                TensorState destination = Gradients.Stage(b, out float old);
+                SumInto(gradient.Device, plan, gradient, null, destination, old);
+                Gradients.Commit(b, destination);
                 return;
             }
-            TensorState sum = gradient.Arena!.New(b.Shape, DType.Float32);
+            TensorState sum = gradient.Arena!.New(b.Shape, gradient.DType);
             SumInto(gradient.Device, plan, gradient, null, sum, 0);
             PassScaled(b, sum, beta);
             Arena.Release(sum);
@@ -213,14 +206,14 @@ public static partial class Functional
 
         private static void PassScaled(TensorState input, TensorState gradient, float factor)
         {
-            if (factor == 1) Gradients.Pass(input, gradient);
-            else ScaleInto(gradient, factor, BetaOf(input, out TensorState destination), destination);
-        }
-
-        private static float BetaOf(TensorState input, out TensorState destination)
-        {
-            destination = Gradients.Destination(input, out float beta);
-            return beta;
+            if (factor == 1)
+            {
+                Gradients.Pass(input, gradient);
+                return;
+            }
+            TensorState destination = Gradients.Stage(input, out float beta);
+            ScaleInto(gradient, factor, beta, destination);
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -245,16 +238,28 @@ public static partial class Functional
             TensorState gradient = OutputGradient!;
             if (_a.RequiresGradient)
             {
-                TensorState destination = Gradients.Destination(_a, out float beta);
+                TensorState destination = Gradients.Stage(_a, out float beta);
                 MultiplyInto(gradient.Device, _plan, gradient, _b, destination, beta);
+                Gradients.Commit(_a, destination);
             }
             if (_b.RequiresGradient)
             {
-                TensorState destination = Gradients.Destination(_b, out float beta);
+                TensorState destination = Gradients.Stage(_b, out float beta);
                 if (_plan.IsPlain) MultiplyInto(gradient.Device, _plan, gradient, _a, destination, beta);
                 else SumInto(gradient.Device, _plan, gradient, _a, destination, beta);
+                Gradients.Commit(_b, destination);
             }
         }
+    }
+
+    /// <summary>The gradient in the input's dtype.</summary>
+    private sealed class CastNode(TensorState input) : Node
+    {
+        public override string Operation => "Cast";
+
+        protected override ReadOnlySpan<TensorState?> Inputs => new[] { input };
+
+        public override void Backward() => Gradients.Pass(input, OutputGradient!);
     }
 
     private sealed class ScaleNode(TensorState input, float factor) : Node
@@ -265,8 +270,9 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(input, out float beta);
+            TensorState destination = Gradients.Stage(input, out float beta);
             ScaleInto(OutputGradient!, factor, beta, destination);
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -287,7 +293,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(_input, out float beta);
+            TensorState destination = Gradients.Stage(_input, out float beta);
             destination.Device.Kernels.ActivationBackward(destination.Device.Launch(), new ActivationBackwardArgs
             {
                 Activation = _activation,
@@ -298,6 +304,7 @@ public static partial class Functional
                 X = _input.Operand,
                 InputGradient = destination.Operand,
             });
+            Gradients.Commit(_input, destination);
         }
     }
 
@@ -320,7 +327,7 @@ public static partial class Functional
         {
             // A projection that nobody else reads becomes its own gradient: the widest tensor of a block exists once.
             Arena arena = OutputGradient!.Arena!;
-            TensorState gradient = _input.MayBecomeGradient(arena) ? arena.NewView(_input, _input.Shape, _input.Address) : arena.New(_input.Shape, DType.Float32);
+            TensorState gradient = _input.MayBecomeGradient(arena) ? arena.NewView(_input, _input.Shape, _input.Address) : arena.New(_input.Shape, _input.DType);
             long hidden = _input.Shape.Columns / 2;
             gradient.Device.Kernels.GatedActivationBackward(gradient.Device.Launch(), new GatedActivationBackwardArgs
             {
@@ -359,7 +366,7 @@ public static partial class Functional
             Shape shape = _input.Shape;
             long columns = shape[1] * shape[2];
             TensorState gradient = OutputGradient!;
-            TensorState rotated = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(shape, DType.Float32);
+            TensorState rotated = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(shape, gradient.DType);
             _table.Rotate(_positions, gradient.AsRowsOf(columns), rotated.AsRowsOf(columns), shape[0], shape[1], shape[2], inverse: true);
             Gradients.Pass(_input, rotated);
             if (rotated != gradient) Arena.Release(rotated);

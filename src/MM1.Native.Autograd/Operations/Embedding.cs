@@ -10,14 +10,14 @@ public static partial class Functional
         const string Operation = "Embedding";
         TensorState indices = ids.State, rows = table.State;
         Arena arena = Kernel.Begin(Operation, rows, indices);
-        Kernel.RequireFloat32(Operation, "table", rows);
+        Kernel.RequireFloat(Operation, "table", rows);
         if (indices.DType is not (DType.Int32 or DType.Int64)) throw new OperationException(Operation, $"ids {indices.Shape} hold {indices.DType}; Int32 or Int64 is needed.");
         if (rows.Shape.Rank != 2) throw new OperationException(Operation, $"table {rows.Shape} must be [vocabulary, width].");
         if (indices.Shape.Rank >= Shape.MaximumRank) throw new OperationException(Operation, $"ids {indices.Shape} have too many dimensions.");
         Span<long> extents = stackalloc long[indices.Shape.Rank + 1];
         indices.Shape.CopyTo(extents);
         extents[^1] = rows.Shape[1];
-        TensorState output = arena.New(new Shape(extents), DType.Float32);
+        TensorState output = arena.New(new Shape(extents), rows.DType);
         arena.Device.Kernels.EmbeddingGather(arena.Device.Launch(), new EmbeddingGatherArgs
         {
             Tokens = indices.Elements,
@@ -41,12 +41,12 @@ public static partial class Functional
         TensorState words = text.State, pixels = image.State, where = placement.State;
         Arena arena = Kernel.Begin(Operation, words, pixels);
         Kernel.RequireDevice(Operation, arena, where);
-        Kernel.RequireFloat32(Operation, "text", words);
-        Kernel.RequireFloat32(Operation, "image", pixels);
+        Kernel.RequireFloat(Operation, "text", words);
+        Kernel.RequireSame(Operation, "image", pixels, "text", words);
         Kernel.RequireDType(Operation, "placement", where, DType.Int32);
         if (words.Shape.Rank != 2 || pixels.Shape.Rank != 2 || words.Shape[1] != pixels.Shape[1] || where.Elements != words.Shape[0])
             throw new OperationException(Operation, $"text {words.Shape}, image {pixels.Shape} and placement {where.Shape} do not fit: [tokens, width], [imageTokens, width], [tokens].");
-        TensorState output = arena.New(words.Shape, DType.Float32);
+        TensorState output = arena.New(words.Shape, words.DType);
         arena.Device.Kernels.ImageTokenPlacementForward(arena.Device.Launch(), new ImageTokenPlacementForwardArgs
         {
             Tokens = words.Shape[0],
@@ -111,8 +111,8 @@ public static partial class Functional
         {
             TensorState gradient = OutputGradient!;
             Arena arena = gradient.Arena!;
-            TensorState? text = _text.RequiresGradient ? (MayOverwriteGradient(Output) ? gradient : arena.New(_text.Shape, DType.Float32)) : null;
-            TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, DType.Float32) : null;
+            TensorState? text = _text.RequiresGradient ? (MayOverwriteGradient(Output) ? gradient : arena.New(_text.Shape, _text.DType)) : null;
+            TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, _image.DType) : null;
             gradient.Device.Kernels.ImageTokenPlacementBackward(gradient.Device.Launch(), new ImageTokenPlacementBackwardArgs
             {
                 Tokens = _text.Shape[0],

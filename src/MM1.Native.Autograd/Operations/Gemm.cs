@@ -11,9 +11,15 @@ public static partial class Functional
 {
     /// <summary>
     /// <c>y = activation(x weight^T + bias) + residual</c> in one kernel: x [..., in], weight [out, in], bias [out],
-    /// residual and y [..., out].
+    /// residual and y [..., out]. y has the dtype of x.
     /// </summary>
-    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null)
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null) =>
+        Linear(x, weight, bias, activation, residual, x.DType);
+
+    /// <summary><c>y = x weight^T</c> with a Float32 result whatever dtype x and weight have: logits, which sampling compares.</summary>
+    public static Tensor LinearToFloat32(Tensor x, Tensor weight) => Linear(x, weight, null, Activation.None, null, DType.Float32);
+
+    private static Tensor Linear(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, DType outputDType)
     {
         const string Operation = "Linear";
         TensorState input = x.State, matrix = weight.State;
@@ -21,10 +27,10 @@ public static partial class Functional
         Arena arena = Kernel.Begin(Operation, input, matrix);
         if (offset is not null) Kernel.RequireDevice(Operation, arena, offset);
         if (shortcut is not null) Kernel.RequireDevice(Operation, arena, shortcut);
-        Kernel.RequireFloat32(Operation, "x", input);
-        Kernel.RequireFloat32(Operation, "weight", matrix);
-        if (offset is not null) Kernel.RequireFloat32(Operation, "bias", offset);
-        if (shortcut is not null) Kernel.RequireFloat32(Operation, "residual", shortcut);
+        Kernel.RequireFloat(Operation, "x", input);
+        Kernel.RequireSame(Operation, "weight", matrix, "x", input);
+        if (offset is not null) Kernel.RequireSame(Operation, "bias", offset, "x", input);
+        if (shortcut is not null) Kernel.RequireSame(Operation, "residual", shortcut, "x", input);
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1])
             throw new OperationException(Operation, $"x {input.Shape} and weight {matrix.Shape} do not fit: the last dimension of x must equal the weight's columns (weight is [out, in]).");
         long rows = input.Shape.Rows, width = matrix.Shape[0], depth = matrix.Shape[1];
@@ -33,10 +39,10 @@ public static partial class Functional
         Shape shape = input.Shape.WithColumns(width);
         if (shortcut is not null && shortcut.Shape != shape)
             throw new OperationException(Operation, $"residual {shortcut.Shape} must have the shape of the result, {shape}.");
-        TensorState output = arena.New(shape, DType.Float32);
+        TensorState output = arena.New(shape, outputDType);
         bool records = Kernel.Records(input, matrix, offset, shortcut);
         // The derivative of an activation is taken at its argument; without one there is nothing to keep.
-        TensorState? preActivation = records && activation != Activation.None ? arena.New(shape, DType.Float32) : null;
+        TensorState? preActivation = records && activation != Activation.None ? arena.New(shape, input.DType) : null;
         var args = new GemmArgs
         {
             TransposeB = Transpose.Transposed,
@@ -65,8 +71,8 @@ public static partial class Functional
         const string Operation = "MatMul";
         TensorState left = a.State, right = b.State;
         Arena arena = Kernel.Begin(Operation, left, right);
-        Kernel.RequireFloat32(Operation, "a", left);
-        Kernel.RequireFloat32(Operation, "b", right);
+        Kernel.RequireFloat(Operation, "a", left);
+        Kernel.RequireSame(Operation, "b", right, "a", left);
         Shape shapeA = left.Shape, shapeB = right.Shape;
         if (shapeA.Rank < 2 || shapeB.Rank < 2) throw new OperationException(Operation, $"a {shapeA} and b {shapeB} must have two dimensions at least.");
         long m = shapeA[transposeA ? ^1 : ^2], k = shapeA[transposeA ? ^2 : ^1], kb = shapeB[transposeB ? ^1 : ^2], n = shapeB[transposeB ? ^2 : ^1];
@@ -81,7 +87,7 @@ public static partial class Functional
                 + "columns of op(a) must equal rows of op(b), and leading dimensions must be equal (or b has two dimensions).");
         }
         Shape shape = shapeA.With(shapeA.Rank - 2, m).WithColumns(n);
-        TensorState output = arena.New(shape, DType.Float32);
+        TensorState output = arena.New(shape, left.DType);
         Product(arena.Device, batch, m, n, k, scale, 0, left, transposeA, m * k, right, transposeB, shared ? 0 : k * n, output, m * n);
         if (Kernel.Records(left, right))
             arena.Tape.Record(new MatMulNode(left, right, transposeA, transposeB, scale, batch, m, n, k, shared), output);
@@ -142,7 +148,7 @@ public static partial class Functional
             TensorState? before = null;
             if (_preActivation is not null)
             {
-                before = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(gradient.Shape, DType.Float32);
+                before = MayOverwriteGradient(Output) ? gradient : gradient.Arena!.New(gradient.Shape, gradient.DType);
                 device.Kernels.ActivationBackward(device.Launch(), new ActivationBackwardArgs
                 {
                     Activation = _activation,
@@ -153,6 +159,8 @@ public static partial class Functional
                     InputGradient = before.Operand,
                 });
             }
+            // A float32 result of other operands: its gradient joins them in their dtype.
+            if (before is null && gradient.DType != _input.DType) Kernel.Cast(gradient, before = gradient.Arena!.New(gradient.Shape, _input.DType));
             TensorState upstream = before ?? gradient;
             if (_weight.RequiresGradient)
             {
@@ -221,8 +229,8 @@ public static partial class Functional
 
         private void ProductB(Device device, long batch, float beta, long offsetA, long offsetC, TensorState target, long strideA, long strideB, long strideC, TensorState gradient)
         {
-            var a = new Operand(_a.Address + (nint)(offsetA * 4), DType.Float32, _transposeA ? _m : _k);
-            var c = new Operand(gradient.Address + (nint)(offsetC * 4), DType.Float32, _n);
+            var a = new Operand(_a.Address + (nint)(offsetA * _a.DType.Size()), _a.DType, _transposeA ? _m : _k);
+            var c = new Operand(gradient.Address + (nint)(offsetC * gradient.DType.Size()), gradient.DType, _n);
             var args = new GemmArgs { Batch = batch, Alpha = _scale, Beta = beta, BatchStrideOutput = strideB };
             if (_transposeB)
             {

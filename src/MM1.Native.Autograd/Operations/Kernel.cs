@@ -10,6 +10,9 @@ internal static class Kernel
     public static void Fill(TensorState destination, double value) =>
         destination.Device.Kernels.Fill(destination.Device.Launch(), new FillArgs { Rows = 1, Columns = destination.Elements, Output = destination.AsRowsOf(destination.Elements), Value = value });
 
+    public static void Cast(TensorState source, TensorState destination) =>
+        source.Device.Kernels.Cast(source.Device.Launch(), new CastArgs { Rows = 1, Columns = source.Elements, X = source.AsRowsOf(source.Elements), Output = destination.AsRowsOf(source.Elements) });
+
     public static void Copy(TensorState source, TensorState destination) =>
         source.Device.Kernels.Copy(source.Device.Launch(), new CopyArgs { Rows = 1, Columns = source.Elements, X = source.AsRowsOf(source.Elements), Output = destination.AsRowsOf(source.Elements) });
 
@@ -54,6 +57,22 @@ internal static class Kernel
             throw new OperationException(operation, $"a tensor {input.Shape} is on device {input.Device}, the current arena on {arena.Device}; copy the tensor over first.");
     }
 
+    /// <summary>A floating-point dtype in which the device computes.</summary>
+    public static void RequireFloat(string operation, string name, TensorState input)
+    {
+        if (input.DType == DType.Float32 || (input.DType.IsFloatingPoint() && input.Device.Computes(input.DType))) return;
+        string needed = input.Device.Computes(DType.BFloat16) ? "Float32 or BFloat16" : "Float32";
+        throw new OperationException(operation, $"{name} {input.Shape} holds {input.DType}; {needed} is needed. Cast it with Functional.Cast.");
+    }
+
+    /// <summary>Operands of one operation compute in one dtype.</summary>
+    public static void RequireSame(string operation, string name, TensorState input, string firstName, TensorState first)
+    {
+        RequireFloat(operation, name, input);
+        if (input.DType != first.DType)
+            throw new OperationException(operation, $"{name} {input.Shape} holds {input.DType}, {firstName} {first.Shape} {first.DType}; operands of one operation have one dtype. Cast one with Functional.Cast.");
+    }
+
     public static void RequireFloat32(string operation, string name, TensorState input) => RequireDType(operation, name, input, DType.Float32);
 
     public static void RequireDType(string operation, string name, TensorState input, DType dtype)
@@ -70,9 +89,8 @@ internal static class Kernel
 
     public static void RequireFinite(string operation, string what, TensorState state)
     {
-        if (state.DType != DType.Float32) return;
-        var values = new float[state.Elements];
-        state.Device.CopyToHost(MemoryMarshal.AsBytes(values.AsSpan()), state.Address);
+        if (state.DType is not (DType.Float32 or DType.BFloat16)) return;
+        float[] values = state.ToFloats();
         for (int i = 0; i < values.Length; i++)
         {
             if (!float.IsFinite(values[i])) throw new NonFiniteException(operation, what, state.Shape, i, values[i]);

@@ -143,24 +143,25 @@ public static partial class Functional
             Output = destination.AsRowsOf(rows * inner),
         });
 
-    /// <summary>Adds one block to a part of the input's gradient; the rest of a new gradient is zero.</summary>
-    private static TensorState ZeroedDestination(TensorState input)
+    /// <summary>For kernels that add to a part of the input's gradient: the rest of a new gradient is zero. <see cref="Gradients.Commit"/> ends it.</summary>
+    private static TensorState ZeroedStage(TensorState input)
     {
-        TensorState destination = Gradients.Destination(input, out float beta);
+        TensorState destination = Gradients.Stage(input, out float beta);
         if (beta == 0) Kernel.Fill(destination, 0);
         return destination;
     }
 
     private static void AddBlocks(TensorState source, long sourceOffset, long sourceStride, TensorState destination, long destinationOffset, long destinationStride, long blocks, long length)
     {
-        var target = new Operand(destination.Address + (nint)(destinationOffset * 4), DType.Float32, destinationStride);
+        int size = source.DType.Size();
+        var target = new Operand(destination.Address + (nint)(destinationOffset * size), source.DType, destinationStride);
         source.Device.Kernels.Add(source.Device.Launch(), new AddArgs
         {
             Rows = blocks,
             Columns = length,
             RowsB = blocks,
             A = target,
-            B = new Operand(source.Address + (nint)(sourceOffset * 4), DType.Float32, sourceStride),
+            B = new Operand(source.Address + (nint)(sourceOffset * size), source.DType, sourceStride),
             Output = target,
         });
     }
@@ -183,8 +184,9 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState gradient = OutputGradient!;
-            AddBlocks(gradient, 0, gradient.Elements, ZeroedDestination(input), offset, gradient.Elements, 1, gradient.Elements);
+            TensorState gradient = OutputGradient!, destination = ZeroedStage(input);
+            AddBlocks(gradient, 0, gradient.Elements, destination, offset, gradient.Elements, 1, gradient.Elements);
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -196,10 +198,11 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState gradient = OutputGradient!;
+            TensorState gradient = OutputGradient!, destination = ZeroedStage(input);
             (long outer, long inner) = Around(input.Shape, dimension);
             long block = gradient.Shape[dimension] * inner;
-            AddBlocks(gradient, 0, block, ZeroedDestination(input), start * inner, input.Shape[dimension] * inner, outer, block);
+            AddBlocks(gradient, 0, block, destination, start * inner, input.Shape[dimension] * inner, outer, block);
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -219,9 +222,10 @@ public static partial class Functional
                 long block = input.Shape[dimension] * inner;
                 if (input.RequiresGradient)
                 {
-                    TensorState destination = Gradients.Destination(input, out float beta);
+                    TensorState destination = Gradients.Stage(input, out float beta);
                     if (beta == 0) CopyBlocks(gradient, offset, stride, destination, 0, block, outer, block);
                     else AddBlocks(gradient, offset, stride, destination, 0, block, outer, block);
+                    Gradients.Commit(input, destination);
                 }
                 offset += block;
             }
@@ -237,7 +241,7 @@ public static partial class Functional
         public override void Backward()
         {
             TensorState gradient = OutputGradient!;
-            TensorState back = gradient.Arena!.New(input.Shape, DType.Float32);
+            TensorState back = gradient.Arena!.New(input.Shape, input.DType);
             TransposeInto(gradient, back, batch, columns, rows, inner);
             Gradients.Pass(input, back);
             Arena.Release(back);

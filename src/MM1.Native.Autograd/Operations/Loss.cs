@@ -31,7 +31,7 @@ public static class Loss
         const string Operation = "Loss.CrossEntropy";
         TensorState scores = logits.State, labels = targets.State;
         Arena arena = Kernel.Begin(Operation, scores, labels);
-        Kernel.RequireFloat32(Operation, "logits", scores);
+        Kernel.RequireFloat(Operation, "logits", scores);
         Kernel.RequireDType(Operation, "targets", labels, DType.Int32);
         if (scores.Shape.Rank < 1 || labels.Elements != scores.Shape.Rows)
             throw new OperationException(Operation, $"logits {scores.Shape} and targets {labels.Shape} do not fit: one target for each row of logits.");
@@ -76,8 +76,8 @@ public static class Loss
         TensorState input = x.State, matrix = weight.State, labels = targets.State;
         Arena arena = Kernel.Begin(Operation, input, matrix);
         Kernel.RequireDevice(Operation, arena, labels);
-        Kernel.RequireFloat32(Operation, "x", input);
-        Kernel.RequireFloat32(Operation, "weight", matrix);
+        Kernel.RequireFloat(Operation, "x", input);
+        Kernel.RequireSame(Operation, "weight", matrix, "x", input);
         Kernel.RequireDType(Operation, "targets", labels, DType.Int32);
         if (matrix.Shape.Rank != 2 || input.Shape.Rank < 1 || input.Shape.Columns != matrix.Shape[1] || labels.Elements != input.Shape.Rows)
             throw new OperationException(Operation, $"x {input.Shape}, weight {matrix.Shape} and targets {labels.Shape} do not fit: [..., width], [vocabulary, width], one target for each row of x.");
@@ -113,8 +113,8 @@ public static class Loss
         TensorState pixels = image.State, words = text.State, scale = logScale.State;
         Arena arena = Kernel.Begin(Operation, pixels, words);
         Kernel.RequireDevice(Operation, arena, scale);
-        Kernel.RequireFloat32(Operation, "image", pixels);
-        Kernel.RequireFloat32(Operation, "text", words);
+        Kernel.RequireFloat(Operation, "image", pixels);
+        Kernel.RequireSame(Operation, "text", words, "image", pixels);
         Kernel.RequireFloat32(Operation, "logScale", scale);
         if (pixels.Shape.Rank != 2 || pixels.Shape != words.Shape || scale.Elements != 1)
             throw new OperationException(Operation, $"image {pixels.Shape}, text {words.Shape} and logScale {scale.Shape} do not fit: [n, width] twice and one value.");
@@ -147,8 +147,8 @@ public static class Loss
         TensorState guess = prediction.State, pixels = target.State;
         TensorState? counts = mask?.State;
         Arena arena = Kernel.Begin(Operation, guess, pixels);
-        Kernel.RequireFloat32(Operation, "prediction", guess);
-        Kernel.RequireFloat32(Operation, "target", pixels);
+        Kernel.RequireFloat(Operation, "prediction", guess);
+        if (pixels.DType != DType.Float32) Kernel.RequireSame(Operation, "target", pixels, "prediction", guess);
         if (counts is not null) Kernel.RequireDevice(Operation, arena, counts);
         if (counts is not null) Kernel.RequireDType(Operation, "mask", counts, DType.UInt8);
         if (guess.Shape.Rank < 1 || guess.Shape != pixels.Shape || (counts is not null && counts.Elements != guess.Shape.Rows))
@@ -192,7 +192,7 @@ public static class Loss
         {
             Arena arena = OutputGradient!.Arena!;
             // Logits that nobody else reads become their own gradient: the largest tensor of a small model exists once.
-            TensorState gradient = _logits.MayBecomeGradient(arena) ? arena.NewView(_logits, _logits.Shape, _logits.Address) : arena.New(_logits.Shape, DType.Float32);
+            TensorState gradient = _logits.MayBecomeGradient(arena) ? arena.NewView(_logits, _logits.Shape, _logits.Address) : arena.New(_logits.Shape, _logits.DType);
             var args = new CrossEntropyBackwardArgs
             {
                 Tokens = _forward.Tokens,
@@ -282,8 +282,8 @@ public static class Loss
         {
             Arena arena = OutputGradient!.Arena!;
             float beta = 0;
-            TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, DType.Float32) : null;
-            TensorState? text = _text.RequiresGradient ? arena.New(_text.Shape, DType.Float32) : null;
+            TensorState? image = _image.RequiresGradient ? arena.New(_image.Shape, _image.DType) : null;
+            TensorState? text = _text.RequiresGradient ? arena.New(_text.Shape, _text.DType) : null;
             TensorState? scale = _logScale.RequiresGradient ? Gradients.Destination(_logScale, out beta) : null;
             var args = new ContrastiveLossBackwardArgs
             {
@@ -327,7 +327,7 @@ public static class Loss
         public override void Backward()
         {
             Arena arena = OutputGradient!.Arena!;
-            TensorState gradient = arena.New(_prediction.Shape, DType.Float32);
+            TensorState gradient = arena.New(_prediction.Shape, _prediction.DType);
             var args = new PatchRegressionBackwardArgs
             {
                 Patches = _forward.Patches,

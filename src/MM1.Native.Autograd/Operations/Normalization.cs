@@ -31,9 +31,9 @@ public static partial class Functional
         const string Operation = "L2Normalize";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
+        Kernel.RequireFloat(Operation, "x", input);
         bool records = Kernel.Records(input);
-        TensorState output = arena.New(input.Shape, DType.Float32);
+        TensorState output = arena.New(input.Shape, input.DType);
         TensorState? inverse = records ? arena.New([input.Shape.Rows], DType.Float32) : null;
         arena.Device.Kernels.L2NormalizeForward(arena.Device.Launch(), new L2NormalizeForwardArgs
         {
@@ -55,8 +55,8 @@ public static partial class Functional
         Arena arena = Kernel.Begin(operation, input);
         CheckNorm(operation, arena, input, shortcut, gain, offset);
         bool records = Kernel.Records(input, shortcut, gain, offset);
-        TensorState output = arena.New(input.Shape, DType.Float32);
-        TensorState? sum = shortcut is null ? null : arena.New(input.Shape, DType.Float32);
+        TensorState output = arena.New(input.Shape, input.DType);
+        TensorState? sum = shortcut is null ? null : arena.New(input.Shape, input.DType);
         long rows = input.Shape.Rows;
         TensorState? mean = records ? arena.New([rows], DType.Float32) : null, deviation = records ? arena.New([rows], DType.Float32) : null;
         arena.Device.Kernels.LayerNormForward(arena.Device.Launch(), new LayerNormForwardArgs
@@ -88,8 +88,8 @@ public static partial class Functional
         Arena arena = Kernel.Begin(operation, input);
         CheckNorm(operation, arena, input, shortcut, gain, null);
         bool records = Kernel.Records(input, shortcut, gain);
-        TensorState output = arena.New(input.Shape, DType.Float32);
-        TensorState? sum = shortcut is null ? null : arena.New(input.Shape, DType.Float32);
+        TensorState output = arena.New(input.Shape, input.DType);
+        TensorState? sum = shortcut is null ? null : arena.New(input.Shape, input.DType);
         TensorState? inverse = records ? arena.New([input.Shape.Rows], DType.Float32) : null;
         arena.Device.Kernels.RmsNormForward(arena.Device.Launch(), new RmsNormForwardArgs
         {
@@ -113,17 +113,17 @@ public static partial class Functional
 
     private static void CheckNorm(string operation, Arena arena, TensorState input, TensorState? residual, TensorState? weight, TensorState? bias)
     {
-        Kernel.RequireFloat32(operation, "x", input);
+        Kernel.RequireFloat(operation, "x", input);
         if (input.Shape.Rank < 1) throw new OperationException(operation, "x is a scalar; it needs a last dimension to normalize over.");
         if (residual is not null) Kernel.RequireDevice(operation, arena, residual);
-        if (residual is not null) Kernel.RequireFloat32(operation, "residual", residual);
+        if (residual is not null) Kernel.RequireSame(operation, "residual", residual, "x", input);
         if (residual is not null && residual.Shape != input.Shape)
             throw new OperationException(operation, $"residual {residual.Shape} must have the shape of x, {input.Shape}.");
         foreach (TensorState? parameter in (ReadOnlySpan<TensorState?>)[weight, bias])
         {
             if (parameter is null) continue;
             Kernel.RequireDevice(operation, arena, parameter);
-            Kernel.RequireFloat32(operation, parameter == weight ? "weight" : "bias", parameter);
+            Kernel.RequireSame(operation, parameter == weight ? "weight" : "bias", parameter, "x", input);
             if (parameter.Shape.Rank != 1 || parameter.Elements != input.Shape.Columns)
                 throw new OperationException(operation, $"a parameter {parameter.Shape} does not fit x {input.Shape}: it must be [{input.Shape.Columns}].");
         }
@@ -177,16 +177,17 @@ public static partial class Functional
             bool owned = false;
             if (needsInput && _residual is null)
             {
-                target = Gradients.Destination(_input, out beta);
+                target = Gradients.Stage(_input, out beta);
             }
             else if (stream is not null && MayOverwriteGradient(SecondOutput!)) target = stream;
             else
             {
-                target = gradient.Arena!.New(_normalized.Shape, DType.Float32);
+                target = gradient.Arena!.New(_normalized.Shape, _normalized.DType);
                 owned = true;
             }
             Run(gradient, stream, target, beta);
             if (needsInput && _residual is not null) PassBoth(target);
+            else if (needsInput) Gradients.Commit(_input, target);
             if (owned) Arena.Release(target);
         }
 
@@ -267,7 +268,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(_input, out float beta);
+            TensorState destination = Gradients.Stage(_input, out float beta);
             destination.Device.Kernels.L2NormalizeBackward(destination.Device.Launch(), new L2NormalizeBackwardArgs
             {
                 Rows = _input.Shape.Rows,
@@ -279,6 +280,7 @@ public static partial class Functional
                 Epsilon = _epsilon,
                 Beta = beta,
             });
+            Gradients.Commit(_input, destination);
         }
     }
 }

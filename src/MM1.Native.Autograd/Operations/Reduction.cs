@@ -4,7 +4,7 @@ namespace MM1.Native.Autograd;
 
 public static partial class Functional
 {
-    /// <summary>Sum of all elements, a scalar.</summary>
+    /// <summary>Sum of all elements, a Float32 scalar.</summary>
     public static Tensor Sum(Tensor x)
     {
         TensorState input = x.State;
@@ -16,13 +16,13 @@ public static partial class Functional
     /// <summary>Mean of all elements, a scalar.</summary>
     public static Tensor Mean(Tensor x) => Scale(Sum(x), (float)(1.0 / x.Elements));
 
-    /// <summary>Sums over the last dimension: [..., c] to [...].</summary>
+    /// <summary>Sums over the last dimension: [..., c] to Float32 [...].</summary>
     public static Tensor SumLast(Tensor x) => ReduceLast("SumLast", x.State, Reduction.Sum);
 
-    /// <summary>Means over the last dimension.</summary>
+    /// <summary>Means over the last dimension, Float32.</summary>
     public static Tensor MeanLast(Tensor x) => ReduceLast("MeanLast", x.State, Reduction.Mean);
 
-    /// <summary>Largest elements of the last dimension; without a gradient.</summary>
+    /// <summary>Largest elements of the last dimension, Float32; without a gradient.</summary>
     public static Tensor MaxLast(Tensor x) => ReduceLast("MaxLast", x.Detach().State, Reduction.Max);
 
     /// <summary>Softmax of scale * x over the last dimension.</summary>
@@ -31,8 +31,8 @@ public static partial class Functional
         const string Operation = "Softmax";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
-        TensorState output = arena.New(input.Shape, DType.Float32);
+        Kernel.RequireFloat(Operation, "x", input);
+        TensorState output = arena.New(input.Shape, input.DType);
         arena.Device.Kernels.SoftmaxForward(arena.Device.Launch(), new SoftmaxForwardArgs
         {
             Rows = input.Shape.Rows,
@@ -51,7 +51,7 @@ public static partial class Functional
         const string Operation = "ArgMax";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
+        Kernel.RequireFloat(Operation, "x", input);
         if (input.Shape.Rank < 1 || input.Shape.Columns < 1) throw new OperationException(Operation, $"x {input.Shape} has no last dimension to choose from.");
         TensorState output = arena.New(WithoutLast(input.Shape), DType.Int32);
         arena.Device.Kernels.ArgMax(arena.Device.Launch(), new ArgMaxArgs
@@ -70,9 +70,9 @@ public static partial class Functional
         const string Operation = "TopK";
         TensorState input = x.State;
         Arena arena = Kernel.Begin(Operation, input);
-        Kernel.RequireFloat32(Operation, "x", input);
+        Kernel.RequireFloat(Operation, "x", input);
         if (input.Shape.Rank < 1 || k < 1 || k > input.Shape.Columns) throw new OperationException(Operation, $"k = {k} does not lie in 1..{input.Shape.Columns}, the last dimension of {input.Shape}.");
-        TensorState values = arena.New(input.Shape.WithColumns(k), DType.Float32), indices = arena.New(input.Shape.WithColumns(k), DType.Int32);
+        TensorState values = arena.New(input.Shape.WithColumns(k), input.DType), indices = arena.New(input.Shape.WithColumns(k), DType.Int32);
         arena.Device.Kernels.TopK(arena.Device.Launch(), new TopKArgs
         {
             Rows = input.Shape.Rows,
@@ -88,7 +88,7 @@ public static partial class Functional
     private static Tensor ReduceLast(string operation, TensorState input, Reduction reduction)
     {
         Arena arena = Kernel.Begin(operation, input);
-        Kernel.RequireFloat32(operation, "x", input);
+        Kernel.RequireFloat(operation, "x", input);
         TensorState output = arena.New(WithoutLast(input.Shape), DType.Float32);
         arena.Device.Kernels.Reduce(arena.Device.Launch(), new ReduceArgs
         {
@@ -118,7 +118,10 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = ZeroedDestination(input);
+            TensorState gradient = OutputGradient!, destination = ZeroedStage(input);
+            // Sums are float32 whatever was summed.
+            TensorState rows = gradient.DType == destination.DType ? gradient : gradient.Arena!.New(gradient.Shape, destination.DType);
+            if (rows != gradient) Kernel.Cast(gradient, rows);
             destination.Device.Kernels.Add(destination.Device.Launch(), new AddArgs
             {
                 Broadcast = Broadcast.PerRow,
@@ -127,9 +130,11 @@ public static partial class Functional
                 Columns = input.Shape.Columns,
                 RowsB = input.Shape.Rows,
                 A = destination.Operand,
-                B = OutputGradient!.AsRowsOf(1),
+                B = rows.AsRowsOf(1),
                 Output = destination.Operand,
             });
+            if (rows != gradient) Arena.Release(rows);
+            Gradients.Commit(input, destination);
         }
     }
 
@@ -151,7 +156,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(_input, out float beta);
+            TensorState destination = Gradients.Stage(_input, out float beta);
             destination.Device.Kernels.SoftmaxBackward(destination.Device.Launch(), new SoftmaxBackwardArgs
             {
                 Rows = _input.Shape.Rows,
@@ -162,6 +167,7 @@ public static partial class Functional
                 Scale = _scale,
                 Beta = beta,
             });
+            Gradients.Commit(_input, destination);
         }
     }
 }

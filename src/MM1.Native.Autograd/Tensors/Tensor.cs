@@ -96,8 +96,8 @@ public readonly struct Tensor : IEquatable<Tensor>
         state.Device.CopyFromHost(state.Address, MemoryMarshal.AsBytes(values));
         if (requiresGradient)
         {
-            if (state.DType != DType.Float32)
-                throw new OperationException("Tensor.From", $"a {state.DType} tensor cannot require a gradient; only Float32 ones can.");
+            if (!state.DType.IsFloatingPoint() || !state.Device.Computes(state.DType))
+                throw new OperationException("Tensor.From", $"a {state.DType} tensor cannot require a gradient; only those can in whose dtype device {state.Device} computes.");
             state.RequiresGradient = true;
         }
         return tensor;
@@ -115,8 +115,8 @@ public readonly struct Tensor : IEquatable<Tensor>
         return values;
     }
 
-    /// <summary>The float32 elements, row-major, copied to the host.</summary>
-    public float[] ToArray() => ToArray<float>();
+    /// <summary>The elements of a Float32 or BFloat16 tensor as float32, row-major, copied to the host.</summary>
+    public float[] ToArray() => State.DType == DType.BFloat16 ? State.ToFloats() : ToArray<float>();
 
     /// <summary>Copies the elements to the host.</summary>
     public void CopyTo<T>(Span<T> destination) where T : unmanaged
@@ -138,6 +138,9 @@ public readonly struct Tensor : IEquatable<Tensor>
         CopyTo(value);
         return value[0];
     }
+
+    /// <summary>This tensor where it has the dtype already, else <see cref="Functional.Cast"/> of it.</summary>
+    public Tensor To(DType dtype) => State.DType == dtype ? this : Functional.Cast(this, dtype);
 
     /// <summary>A copy in another (longer-lived) arena of the same device, without history.</summary>
     public Tensor CopyTo(Arena arena)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MM1.Native.Kernels;
 
 namespace MM1.Native.Autograd;
@@ -54,6 +55,21 @@ internal sealed class TensorState
     /// </summary>
     public bool MayBecomeGradient(Arena arena) => Arena == arena && !Keeps && Producer is { } producer && Gradient is null
         && Owner == this && References == 1 && Saved == 1 && !arena.Tape.RecomputeMayRead(producer);
+
+    /// <summary>The elements as float32, copied to the host.</summary>
+    public float[] ToFloats()
+    {
+        var values = new float[Elements];
+        if (DType == DType.Float32)
+        {
+            Device.CopyToHost(MemoryMarshal.AsBytes(values.AsSpan()), Address);
+            return values;
+        }
+        var halves = new BFloat16[Elements];
+        Device.CopyToHost(MemoryMarshal.AsBytes(halves.AsSpan()), Address);
+        for (int i = 0; i < values.Length; i++) values[i] = (float)halves[i];
+        return values;
+    }
 
     public void Clear()
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using MM1.Native.Autograd;
 using MM1.Native.Data;
 using MM1.Native.Kernels;
 using MM1.Native.Models;
@@ -42,8 +43,9 @@ public sealed class ModelBundle : IDisposable
     /// <summary>Loads a checkpoint to be run; its model has no gradients and cannot be trained.</summary>
     /// <param name="path">The folder of a checkpoint, or of a run: then its newest complete checkpoint.</param>
     /// <param name="device">Where the model shall live; stays the caller's.</param>
+    /// <param name="precision">What it computes in.</param>
     /// <exception cref="ConfigurationException">Something is missing, damaged or does not fit; the message says what and what to do.</exception>
-    public static ModelBundle Load(string path, Device device)
+    public static ModelBundle Load(string path, Device device, Precision precision = Precision.Auto)
     {
         ArgumentNullException.ThrowIfNull(device);
         string directory = CheckpointFolders.Resolve(path);
@@ -59,7 +61,7 @@ public sealed class ModelBundle : IDisposable
         var model = Describe(document.Model, modelPath);
         try
         {
-            model.Build(device, seed: 0, trainable: false);
+            model.Build(device, seed: 0, precision.Shadow(device), trainable: false);
             ReadWeights(model, System.IO.Path.Combine(directory, WeightsFile));
             return new ModelBundle(model, tokenizer, document.Images, device, directory);
         }

@@ -52,7 +52,7 @@ internal sealed class ImageTokenCache
         {
             if (_lastUse[image] <= batch) _tokens.Remove(image);
         }
-        return Tensor.From<float>(all, [(long)images.Count * _imageTokens, _model.Config.Decoder.Width]);
+        return Tensor.From<float>(all, [(long)images.Count * _imageTokens, _model.Config.Decoder.Width]).To(_model.ComputeDType);
     }
 
     private void Encode(ReadOnlyMemory<IImageSource> images)

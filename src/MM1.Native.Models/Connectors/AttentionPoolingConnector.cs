@@ -41,7 +41,7 @@ public sealed class AttentionPoolingConnector : Connector
     {
         long n = features.Shape[0], patches = features.Shape[1] * features.Shape[2], headSize = _channels / _heads;
         Tensor x = _norm.Forward(Functional.Reshape(features, [n * patches, _channels]));
-        Tensor query = Functional.Add(Tensor.Zeros([n, _tokens, _channels]), _queries);
+        Tensor query = Functional.Add(Tensor.Zeros([n, _tokens, _channels], ComputeDType), _queries);
         Tensor mixed = Functional.Attention(Functional.Reshape(query, [n * _tokens, _heads, headSize]),
             Functional.Reshape(_key.Forward(x), [n * patches, _heads, headSize]),
             Functional.Reshape(_value.Forward(x), [n * patches, _heads, headSize]),

@@ -77,8 +77,8 @@ public sealed class DecoderModel : Module
         return OutputNorm.Forward(x);
     }
 
-    /// <summary>Hidden states [..., width] to logits [..., vocabulary].</summary>
-    public Tensor Logits(Tensor hidden) => Functional.Linear(hidden, HeadWeight);
+    /// <summary>Hidden states [..., width] to Float32 logits [..., vocabulary].</summary>
+    public Tensor Logits(Tensor hidden) => Functional.LinearToFloat32(hidden, HeadWeight);
 
     /// <summary>Cross-entropy of hidden states [tokens, width] and targets int32 [tokens], in chunks of the vocabulary product.</summary>
     public Tensor Loss(Tensor hidden, Tensor targets, float zLossWeight = 0) =>

@@ -17,7 +17,8 @@ public sealed class KeyValueCache
     /// <param name="config">The decoder.</param>
     /// <param name="batch">Sequences.</param>
     /// <param name="maxLength">Tokens that each can hold.</param>
-    public KeyValueCache(DecoderConfig config, int batch, int maxLength)
+    /// <param name="dtype">What it holds: the decoder's <see cref="Module.ComputeDType"/>.</param>
+    public KeyValueCache(DecoderConfig config, int batch, int maxLength, DType dtype = DType.Float32)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
@@ -27,7 +28,7 @@ public sealed class KeyValueCache
         (Batch, MaxLength) = (batch, maxLength);
         Shape shape = [batch, maxLength, config.ResolvedKeyValueHeads, config.ResolvedHeadSize];
         _layers = new (Tensor, Tensor)[config.Layers];
-        for (int i = 0; i < _layers.Length; i++) _layers[i] = (Tensor.Zeros(shape), Tensor.Zeros(shape));
+        for (int i = 0; i < _layers.Length; i++) _layers[i] = (Tensor.Zeros(shape, dtype), Tensor.Zeros(shape, dtype));
         _lengths = Tensor.Zeros([batch], DType.Int32);
         _all = Tensor.From(Enumerable.Range(0, batch).ToArray(), [batch]);
     }

@@ -58,7 +58,7 @@ public sealed class TokenGenerator(DecoderModel decoder)
         int[] lengths = [.. prompts.Select(prompt => prompt.Tokens.Count)], last = new int[prompts.Count];
         using (device.BeginSession())
         {
-            var cache = new KeyValueCache(decoder.Config, prompts.Count, checked(lengths.Max() + options.MaxNewTokens - 1));
+            var cache = new KeyValueCache(decoder.Config, prompts.Count, checked(lengths.Max() + options.MaxNewTokens - 1), decoder.ComputeDType);
             float[] logits;
             using (device.BeginInference()) logits = decoder.Logits(ReadPrompts(prompts, lengths, cache, imageTokens)).ToArray();
             for (int step = 0; ; step++)

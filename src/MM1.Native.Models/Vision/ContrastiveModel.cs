@@ -65,13 +65,13 @@ public sealed class ContrastiveModel : Module
     /// <param name="averaging">[n, tokens]: the share of each token in each caption's mean, see <see cref="WriteAveraging"/>.</param>
     public Tensor Captions(Tensor tokens, Tensor averaging)
     {
-        Tensor mean = Functional.MatMul(averaging, _tokenEmbedding.Forward(tokens), scale: TextGain);
+        Tensor mean = Functional.MatMul(averaging.To(ComputeDType), _tokenEmbedding.Forward(tokens), scale: TextGain);
         return Functional.L2Normalize(_textProjection.Forward(_textMlp.Forward(mean, residual: mean)));
     }
 
     /// <summary>Symmetric contrastive loss of pairs: which caption is this image's, which image this caption's. Parameters as of <see cref="Images"/> and <see cref="Captions"/>.</summary>
     public Tensor Loss(Tensor features, Tensor tokens, Tensor averaging) =>
-        Autograd.Loss.Contrastive(Images(features), Captions(tokens, averaging), LogScale, MaximumScale);
+        Autograd.Loss.Contrastive(Images(features), Captions(tokens, averaging), LogScale.Value, MaximumScale);
 
     /// <summary>Writes the matrix that averages each caption's own tokens: row i has 1 / length at them and 0 elsewhere.</summary>
     /// <param name="lengths">Tokens of each caption.</param>

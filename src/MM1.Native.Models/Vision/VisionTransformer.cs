@@ -88,11 +88,12 @@ public sealed class VisionTransformer : Module
     {
         (int height, int width) = GridOf(images);
         long n = images.Shape[0], count = PrefixTokens + (long)height * width;
+        images = images.To(ComputeDType);
         Tensor x = Functional.Reshape(_stem?.Forward(images) ?? _patchEmbedding!.Forward(images), [n, (long)height * width, Config.Width]);
         if (_patchNorm is not null) x = _patchNorm.Forward(x);
         if (_classEmbedding is not null)
         {
-            Tensor first = Functional.Add(Tensor.Zeros([n, 1, Config.Width]), _classEmbedding);
+            Tensor first = Functional.Add(Tensor.Zeros([n, 1, Config.Width], ComputeDType), _classEmbedding);
             x = Functional.Concatenate([first, x], 1);
         }
         x = Functional.Reshape(Functional.Add(x, Positions(height, width)), [n * count, Config.Width]);
@@ -122,7 +123,7 @@ public sealed class VisionTransformer : Module
             table = [.. new float[PrefixTokens * Config.Width], .. SinCosPositions.Table(height, width, Config.Width)];
             _sinCos.Add((height, width), table);
         }
-        return Tensor.From(table, [PrefixTokens + (long)height * width, Config.Width]);
+        return Tensor.From(table, [PrefixTokens + (long)height * width, Config.Width]).To(ComputeDType);
     }
 
     private (int Height, int Width) GridOf(Tensor images)

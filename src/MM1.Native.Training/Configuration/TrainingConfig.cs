@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MM1.Native.Autograd;
 
 namespace MM1.Native.Training;
 
@@ -13,6 +14,9 @@ public sealed record TrainingConfig
 
     /// <summary>The model: <c>{ preset: tiny, vision: {...}, connector: {...}, decoder: {...} }</c>, the preset's values with these over them.</summary>
     public required JsonObject Model { get; init; }
+
+    /// <summary>What is computed in (default auto: bfloat16 where the device has it, else float32); weights are kept in float32.</summary>
+    public Precision Precision { get; init; }
 
     /// <summary>The data.</summary>
     public required DataConfig Data { get; init; }

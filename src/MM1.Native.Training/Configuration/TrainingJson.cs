@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using MM1.Native.Autograd;
 using MM1.Native.Data;
 using MM1.Native.Models;
 
@@ -15,6 +16,7 @@ namespace MM1.Native.Training;
     [
         typeof(CamelCaseEnumConverter<DataKind>), typeof(CamelCaseEnumConverter<MixtureUnit>), typeof(CamelCaseEnumConverter<OptimizerKind>),
         typeof(CamelCaseEnumConverter<WorldSplit>), typeof(CamelCaseEnumConverter<EncoderNames>), typeof(CamelCaseEnumConverter<LlmNames>),
+        typeof(CamelCaseEnumConverter<Precision>),
     ])]
 [JsonSerializable(typeof(TrainingConfig))]
 [JsonSerializable(typeof(TrainerState))]

@@ -43,7 +43,7 @@ internal sealed class EncoderPretraining(TrainingConfig config, Mm1Model model, 
         EncoderPretrainingConfig settings = config.EncoderPretraining;
         Device device = model.Device!;
         using var contrastive = new ContrastiveModel(model.Config.Vision, model.Config.Decoder.Vocabulary, settings.Width);
-        contrastive.Build(device, config.Seed);
+        contrastive.Build(device, config.Seed, config.Precision.Shadow(device));
         using var optimizer = new AdamW(model.Encoder.Parameters().Concat(contrastive.Parameters()),
             new AdamWOptions { WeightDecay = (float)settings.WeightDecay, MaxGradientNorm = (float)settings.MaxGradientNorm });
         var schedule = new LearningRateSchedule(settings.LearningRate, new ScheduleConfig { Steps = settings.Steps, WarmupSteps = settings.WarmupSteps, Floor = settings.Floor });

@@ -78,6 +78,18 @@ public static class TrainingRun
         return node;
     }
 
+    private static DType ShadowOf(TrainingConfig config, Device device)
+    {
+        try
+        {
+            return config.Precision.Shadow(device);
+        }
+        catch (ArgumentException failure)
+        {
+            throw new ConfigurationException($"precision: {failure.Message}");
+        }
+    }
+
     private static RunResult Execute(TrainingConfig config, RunOptions options, Plan plan, RunFolder folder)
     {
         var notes = new List<string>();
@@ -96,7 +108,7 @@ public static class TrainingRun
             return new RunResult(TrainStatus.Finished, summary, last.Path, WasFinished: true);
         }
         using var model = new Mm1Model(plan.Model);
-        model.Build(options.Device, config.Seed);
+        model.Build(options.Device, config.Seed, ShadowOf(config, options.Device));
         if (from is null) InitialWeights.Load(model, config.Init);
         Freeze(model, config.Freeze);
         using var sinks = new SinkSet(options.Sinks);

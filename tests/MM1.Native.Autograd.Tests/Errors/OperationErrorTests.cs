@@ -155,8 +155,8 @@ public sealed class OperationErrorTests
 
         // Tensors and the tape
         yield return ("Tensor.From: 3 values were given for shape [2] of 2 elements.", _ => Tensor.From(new float[3], [2]));
-        yield return ("Tensor.From: a Int32 tensor cannot require a gradient; only Float32 ones can.", _ => Tensor.From(new int[2], [2], requiresGradient: true));
-        yield return ("Tensor.From: a Float64 tensor cannot require a gradient; only Float32 ones can.", _ => Tensor.From(new double[2], [2], requiresGradient: true));
+        yield return ("Tensor.From: a Int32 tensor cannot require a gradient; only those can in whose dtype device cpu computes.", _ => Tensor.From(new int[2], [2], requiresGradient: true));
+        yield return ("Tensor.From: a Float64 tensor cannot require a gradient; only those can in whose dtype device cpu computes.", _ => Tensor.From(new double[2], [2], requiresGradient: true));
         yield return ("Tensor.CopyTo: the tensor [2] holds Int32, not Float32; cast it first.", _ => I(2).ToArray());
         yield return ("Tensor.CopyTo: 3 elements of space for the 2 of shape [2].", _ => F(2).CopyTo(new float[3].AsSpan()));
         yield return ("Tensor.Item: shape [2] has 2 elements, not one; use ToArray().", _ => F(2).Item());

@@ -134,7 +134,7 @@ public sealed class CustomOperationTests
         using Device device = TestDevices.Open("cpu/1");
         Assert.Equal("Mine: Backward returned 2 gradients for 1 inputs.", Error(gradients => [gradients[0], null]));
         Assert.Equal("Mine: Backward returned a gradient [1] for input 0 of shape [2].", Error(_ => [Tensor.Zeros([1])]));
-        Assert.Equal("Mine: Backward returned a gradient of Int32 for input 0; gradients are Float32.", Error(_ => [Tensor.Zeros([2], DType.Int32)]));
+        Assert.Equal("Mine: Backward returned a gradient of Int32 for input 0; gradients have a floating-point dtype.", Error(_ => [Tensor.Zeros([2], DType.Int32)]));
 
         string Error(Func<Tensor?[], Tensor?[]> backward)
         {

@@ -185,13 +185,19 @@ public sealed class TensorTests
     }
 
     [Fact]
-    public void CastsCutGradients()
+    public void GradientsFlowThroughCasts()
     {
         using Device device = TestDevices.Open("cpu/1");
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([1.00390625f, -2], [2], requiresGradient: true);
         Tensor half = Functional.Cast(x, DType.BFloat16), back = Functional.Cast(half, DType.Float32);
         Assert.Equal([1f, -2], back.ToArray());
-        Assert.False(half.RequiresGradient || back.RequiresGradient);
+        Tensor whole = Functional.Cast(x, DType.Int32);
+        Assert.False(whole.RequiresGradient);
+        half.RetainGradient();
+        Functional.Sum(back * 1.00390625f).Backward();
+        // Rounded where it passes through bfloat16.
+        Assert.Equal(DType.BFloat16, half.Gradient!.Value.DType);
+        Assert.Equal([1f, 1], x.Gradient!.Value.ToArray());
     }
 }
