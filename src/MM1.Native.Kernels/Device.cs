@@ -32,6 +32,8 @@ public abstract class Device : IDisposable
     private DeviceMemory? _workspace;
     private IKernels? _kernels;
     private KernelProfile? _profile;
+    private readonly List<DeviceMemory> _outgrown = [];
+    private int _workspaceHolds;
 
     /// <summary>Raised before the device frees what it holds: layers above free their device memory then.</summary>
     internal event Action? Disposing;
@@ -101,11 +103,21 @@ public abstract class Device : IDisposable
         {
             long grown = Math.Max(workspaceBytes, 1 << 20);
             Synchronize();
-            _workspace?.Dispose();
+            if (_workspaceHolds == 0) _workspace?.Dispose();
+            else if (_workspace is not null) _outgrown.Add(_workspace);
             _workspace = null;
             _workspace = Allocate(grown + (grown >> 2));
         }
         return new Launch(0, _workspace?.Address ?? 0, _workspace?.Length ?? 0);
+    }
+
+    /// <summary>From here on scratch that <see cref="Launch"/> has given stays allocated when it is outgrown, until as many calls of <see cref="ReleaseWorkspace"/>: recorded work uses it again.</summary>
+    internal void HoldWorkspace() => _workspaceHolds++;
+
+    internal void ReleaseWorkspace()
+    {
+        if (--_workspaceHolds > 0) return;
+        FreeOutgrown();
     }
 
     /// <summary>Counts and times every launch until the profile is disposed.</summary>
@@ -142,6 +154,13 @@ public abstract class Device : IDisposable
         Disposing = null;
         _workspace?.Dispose();
         _workspace = null;
+        FreeOutgrown();
+    }
+
+    private void FreeOutgrown()
+    {
+        foreach (DeviceMemory memory in _outgrown) memory.Dispose();
+        _outgrown.Clear();
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ internal sealed unsafe class DeviceArenas : IDisposable
     private static DeviceArenas? _last;
 
     private readonly Device _device;
-    private readonly Stack<ArenaMemory> _idle = new();
+    private ArenaPool _pool = new();
     private readonly DeviceMemory _stepState;
     private StepState _hostStepState;
     private bool _disposed;
@@ -62,22 +62,45 @@ internal sealed unsafe class DeviceArenas : IDisposable
     }
 
     /// <summary>The memory of the last arena that ended: arenas nest like a stack, so each depth gets its own back.</summary>
-    public ArenaMemory Rent() => _idle.Count > 0 ? _idle.Pop() : new ArenaMemory(_device);
+    public ArenaMemory Rent() => _pool.Rent(_device);
+
+    /// <summary>Arenas that open from here on take their memory from another pool; those open now must end after it is exchanged back. Returns the present one.</summary>
+    public ArenaPool Exchange(ArenaPool pool)
+    {
+        ArenaPool before = _pool;
+        _pool = pool;
+        return before;
+    }
 
     public void Return(ArenaMemory memory)
     {
         memory.Reset();
         if (_disposed) memory.Dispose(); // the device went before its arena
-        else _idle.Push(memory);
+        else _pool.Return(memory);
     }
 
     public void Dispose()
     {
         _disposed = true;
-        while (_idle.Count > 0) _idle.Pop().Dispose();
+        _pool.Dispose();
         _stepState.Dispose();
         Table.Remove(_device);
         if (_last == this) _last = null;
+    }
+}
+
+/// <summary>Memory of arenas that ended, for the next ones of the same depth.</summary>
+internal sealed class ArenaPool : IDisposable
+{
+    private readonly Stack<ArenaMemory> _idle = new();
+
+    public ArenaMemory Rent(Device device) => _idle.Count > 0 ? _idle.Pop() : new ArenaMemory(device);
+
+    public void Return(ArenaMemory memory) => _idle.Push(memory);
+
+    public void Dispose()
+    {
+        while (_idle.Count > 0) _idle.Pop().Dispose();
     }
 }
 

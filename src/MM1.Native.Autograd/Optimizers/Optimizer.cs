@@ -51,10 +51,12 @@ public abstract unsafe class Optimizer : IDisposable
 {
     private readonly List<Entry> _entries = [];
     private readonly OptimizerTensor[] _active;
+    private readonly OptimizerTensor[] _written;
     private readonly DeviceArenas _arenas;
     private readonly DeviceMemory _tensors;
     private readonly DeviceMemory _state;
     private readonly List<OptimizerState> _named = [];
+    private int _writtenCount;
     private bool _disposed;
 
     /// <summary>One parameter and where its state lies.</summary>
@@ -86,6 +88,7 @@ public abstract unsafe class Optimizer : IDisposable
         _arenas = DeviceArenas.Of(Device);
         _tensors = Device.Allocate(trained.Length * sizeof(OptimizerTensor));
         _active = new OptimizerTensor[trained.Length];
+        _written = new OptimizerTensor[trained.Length];
         long bytes = trained.Sum(parameter => Slots(parameter).Sum(slot => BlockAllocator.Round(slot.Elements * sizeof(float))));
         _state = Device.Allocate(bytes);
         Device.SetBytes(_state.Address, 0, bytes);
@@ -141,6 +144,19 @@ public abstract unsafe class Optimizer : IDisposable
     /// <exception cref="OperationException">No parameter has a gradient, or the tape still needs a parameter for a backward to come.</exception>
     public bool Step()
     {
+        int count = Collect();
+        WriteTensors(count);
+        WriteState(_arenas.HostStepState.LossDenominator);
+        Launch(count);
+        return Finish();
+    }
+
+    /// <summary>Whether a gradient waits for the next step.</summary>
+    internal bool HasGradients => _entries.Exists(static entry => entry.Parameter.HasGradient);
+
+    /// <summary>Lists the parameters that have a gradient; returns their number.</summary>
+    internal int Collect()
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
         int count = 0;
         foreach (Entry entry in _entries)
@@ -150,9 +166,49 @@ public abstract unsafe class Optimizer : IDisposable
             _active[count++] = entry.Tensor;
         }
         if (count == 0) throw new OperationException("Optimizer.Step", "no parameter has a gradient; call Backward() on a loss first.");
+        return count;
+    }
+
+    /// <summary>Whether the device knows the list of <see cref="Collect"/> already.</summary>
+    internal bool IsWritten(int count) =>
+        count == _writtenCount && MemoryMarshal.AsBytes(_active.AsSpan(0, count)).SequenceEqual(MemoryMarshal.AsBytes(_written.AsSpan(0, count)));
+
+    /// <summary>Tells the device the list of <see cref="Collect"/>; as a rule it is the last step's.</summary>
+    internal void WriteTensors(int count)
+    {
+        if (IsWritten(count)) return;
         Device.CopyFromHost(_tensors.Address, MemoryMarshal.AsBytes(_active.AsSpan(0, count)));
-        StepState state = _arenas.HostStepState with { Step = Steps + 1, LearningRate = LearningRate, ClipFactor = 1, Skip = 0, SkipAboveNorm = SkipAboveGradientNorm };
-        _arenas.WriteStepState(state);
+        _active.AsSpan(0, count).CopyTo(_written);
+        _writtenCount = count;
+    }
+
+    /// <summary>The list of a recorded step, where an ordinary one may have written another since.</summary>
+    internal void RestoreTensors(ReadOnlySpan<OptimizerTensor> tensors)
+    {
+        tensors.CopyTo(_active);
+        WriteTensors(tensors.Length);
+    }
+
+    /// <summary>The list as the device knows it.</summary>
+    internal OptimizerTensor[] WrittenTensors() => _written.AsSpan(0, _writtenCount).ToArray();
+
+    /// <summary>What it updates.</summary>
+    internal IEnumerable<Parameter> Parameters => _entries.Select(static entry => entry.Parameter);
+
+    /// <summary>Tells the device what is new in the next step.</summary>
+    internal void WriteState(float lossDenominator) => _arenas.WriteStepState(_arenas.HostStepState with
+    {
+        Step = Steps + 1,
+        LearningRate = LearningRate,
+        ClipFactor = 1,
+        Skip = 0,
+        SkipAboveNorm = SkipAboveGradientNorm,
+        LossDenominator = lossDenominator,
+    });
+
+    /// <summary>The kernels of a step: norm, clipping, update.</summary>
+    internal void Launch(int count)
+    {
         var norm = new GradientNormArgs
         {
             TensorCount = count,
@@ -163,6 +219,11 @@ public abstract unsafe class Optimizer : IDisposable
         };
         Device.Kernels.GradientNorm(Device.Launch(Device.Kernels.GradientNormWorkspaceBytes(norm)), norm);
         Update(count, _tensors.Address, _arenas.StepStateAddress);
+    }
+
+    /// <summary>Takes the gradients and reads what came of the step, which it waits for.</summary>
+    internal bool Finish()
+    {
         foreach (Entry entry in _entries) entry.Parameter.ZeroGradient();
         StepState done = _arenas.ReadStepState();
         GradientNorm = done.GradientNorm;
