@@ -11,6 +11,7 @@ public sealed unsafe class CudaDevice : Device
     private readonly int _computeDTypes;
     private readonly CudaKernels _kernels;
     private readonly CudaStream _stream;
+    private PinnedStaging? _staging;
 
     private CudaDevice(KernelLibrary library, string name, DeviceKind kind, int ordinal, in NativeDeviceProperties properties)
     {
@@ -113,8 +114,14 @@ public sealed unsafe class CudaDevice : Device
     public override void CopyFromHost(nint destination, ReadOnlySpan<byte> source)
     {
         if (source.IsEmpty) return;
+        if (_stream.IsCapturing)
+        {
+            throw new InvalidOperationException($"{source.Length} bytes of host memory cannot be copied to {Name} while its work is recorded: replays would not see what the host holds then. "
+                + "Make the tensor before, in a session, and overwrite it with Tensor.Write between replays.");
+        }
         MakeCurrent();
-        fixed (byte* bytes = source) Check(Library.Api.MemoryCopyToDevice(_stream.Value, destination, bytes, source.Length), "copy from host");
+        _staging ??= new PinnedStaging(this);
+        _staging.Copy(_stream, destination, source);
     }
 
     /// <inheritdoc/>
@@ -177,7 +184,9 @@ public sealed unsafe class CudaDevice : Device
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
-        if (disposing) _stream.Dispose();
+        if (!disposing) return;
+        _staging?.Dispose();
+        _stream.Dispose();
     }
 
     private void Check(int status, string what)

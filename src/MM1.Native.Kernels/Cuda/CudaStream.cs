@@ -28,6 +28,9 @@ public sealed unsafe class CudaStream : CudaHandle
         }
     }
 
+    /// <summary>Whether work is being recorded.</summary>
+    public bool IsCapturing { get; private set; }
+
     /// <summary>Returns when the stream's work is done, with the failure that it met.</summary>
     public void Synchronize()
     {
@@ -49,10 +52,15 @@ public sealed unsafe class CudaStream : CudaHandle
     {
         Device.MakeCurrent();
         Check(Library.Api.GraphBeginCapture(Value), "capture");
+        IsCapturing = true;
     }
 
     /// <summary>Ends the capture and makes what was recorded launchable. Fails where the capture met something that cannot be recorded.</summary>
-    public CudaGraph EndCapture() => new(this);
+    public CudaGraph EndCapture()
+    {
+        IsCapturing = false;
+        return new CudaGraph(this);
+    }
 
     private protected override int Release() => Library.Api.StreamDestroy(handle);
 }

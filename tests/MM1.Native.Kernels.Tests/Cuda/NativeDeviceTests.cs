@@ -50,6 +50,49 @@ public sealed class NativeDeviceTests
         device.SetBytes(none.Address, 1, 0);
     }
 
+    /// <summary>Copies that together are many times the staging memory, each overwritten on the host as soon as the call has returned.</summary>
+    [Theory, MemberData(nameof(Devices))]
+    public void HostMemoryMayChangeOnceACopyHasReturned(string name)
+    {
+        using CudaDevice device = Open(name);
+        int[] lengths = [9_000_001, 64, 12_345_678, 1, 8 << 20, 20_000_000];
+        using DeviceMemory memory = device.Allocate(lengths.Sum());
+        byte[] source = new byte[lengths.Max()], received = new byte[lengths.Max()];
+        int at = 0;
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            new Random(i).NextBytes(source.AsSpan(0, lengths[i]));
+            device.CopyFromHost(memory.Address + at, source.AsSpan(0, lengths[i]));
+            at += lengths[i];
+        }
+        at = 0;
+        for (int i = 0; i < lengths.Length; i++)
+        {
+            new Random(i).NextBytes(source.AsSpan(0, lengths[i]));
+            device.CopyToHost(received.AsSpan(0, lengths[i]), memory.Address + at);
+            Assert.True(source.AsSpan(0, lengths[i]).SequenceEqual(received.AsSpan(0, lengths[i])), $"copy {i}");
+            at += lengths[i];
+        }
+    }
+
+    [Theory, MemberData(nameof(Devices))]
+    public void HostDataCannotEnterARecording(string name)
+    {
+        using CudaDevice device = Open(name);
+        using DeviceMemory memory = device.Allocate(16);
+        device.Stream.BeginCapture();
+        var refused = Assert.Throws<InvalidOperationException>(() => device.CopyFromHost(memory.Address, new byte[16]));
+        Assert.StartsWith($"16 bytes of host memory cannot be copied to {name} while its work is recorded: replays would not see what the host holds then.", refused.Message, StringComparison.Ordinal);
+        device.SetBytes(memory.Address, 7, 16);
+        using CudaGraph graph = device.Stream.EndCapture();
+        Assert.False(device.Stream.IsCapturing);
+        device.CopyFromHost(memory.Address, new byte[16]);
+        graph.Launch(device.Stream);
+        byte[] filled = new byte[16];
+        device.CopyToHost(filled, memory.Address);
+        Assert.All(filled, static value => Assert.Equal(7, value));
+    }
+
     /// <summary>A copy back waits for the kernels that were launched before it, without any synchronization.</summary>
     [Theory, MemberData(nameof(Devices))]
     public void CopiesComeAfterTheKernelsBefore(string name)
