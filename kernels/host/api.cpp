@@ -19,6 +19,9 @@ mm1_api full_table() {
   table.gemm_workspace_bytes = mm1_gemm_workspace_bytes;
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
+  table.flash_attention_decode = mm1_flash_attention_decode;
+  table.flash_attention_decode_workspace_bytes = mm1_flash_attention_decode_workspace_bytes;
+  table.key_value_cache_append = mm1_key_value_cache_append;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
