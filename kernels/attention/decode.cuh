@@ -50,28 +50,6 @@ DEV_FN uint4 load_chunk_by_elements(const char* from) {
   return uint4{words[0], words[1], words[2], words[3]};
 }
 
-// The first `rows` of 16 rows, by one warp; the others and what pads the head become zeros.
-template <class Arithmetic>
-DEV_FN void load_decode_tile(uint32_t target, const DecodeInput& from, int64_t offset, int rows, uint32_t head_chunks) {
-  constexpr uint32_t kRowBytes = Arithmetic::Shape::kRowBytes;
-  constexpr uint32_t kRowChunks = kRowBytes / 16;
-  DEV_UNROLL for (uint32_t pass = 0; pass < kDecodeTileKeys * kRowChunks / 32; pass++) {
-    const uint32_t index = pass * 32 + dev::lane();
-    const uint32_t row = index / kRowChunks;
-    const uint32_t chunk = index % kRowChunks;
-    const bool inside = static_cast<int>(row) < rows && chunk < head_chunks;
-    const char* const source = from.data + (inside ? offset + row * from.row_stride + chunk * 16 : 0);
-    const uint32_t place = target + decode_chunk<kRowBytes>(row, chunk);
-    if (from.is_aligned) {
-      dev::cp_async16(place, source, inside ? 16 : 0);
-    } else {
-      uint4 words{0, 0, 0, 0};
-      if (inside) words = load_chunk_by_elements<Arithmetic::Shape::kElementBytes>(source);
-      dev::st_shared_16(place, words);
-    }
-  }
-}
-
 // What a block works on.
 struct DecodeBlock {
   int64_t sequence;
@@ -115,6 +93,63 @@ struct DecodeBlock {
     const int64_t head = key_head * problem.group + static_cast<uint32_t>(first_row + row) % static_cast<uint32_t>(problem.group);
     return head * problem.head_size;
   }
+};
+
+// Keys or values of one warp: tiles of 16 rows of the cache, each kStride rows after the one before.
+template <class Arithmetic>
+class DecodeLoader {
+ public:
+  MM1_DEVICE_MEMBER DecodeLoader(const DecodeInput& from, const DecodeProblem& problem, const DecodeBlock& block, int first_key, int end_key)
+      : row_stride_(from.row_stride),
+        left_(end_key - first_key - static_cast<int>(first_row())),
+        head_chunks_(static_cast<uint32_t>(problem.head_size) * Shape::kElementBytes / 16),
+        is_aligned_(from.is_aligned) {
+    const int64_t row = block.sequence * problem.max_length + first_key + first_row();
+    const int64_t byte = block.key_head * problem.head_size * Shape::kElementBytes + first_chunk() * 16;
+    begin_ = from.data;
+    offset_ = row * row_stride_ + byte;
+  }
+
+  // The next tile to shared address `target`; zeros for rows from end_key on and for what pads the head.
+  MM1_DEVICE_MEMBER void load(uint32_t target) {
+    if (is_aligned_) {
+      DEV_UNROLL for (int pass = 0; pass < kPasses; pass++) {
+        const bool inside = is_inside(pass);
+        dev::cp_async16(target + place(pass), begin_ + (inside ? offset_of(pass) : 0), inside ? 16 : 0);
+      }
+    } else {
+      DEV_NO_UNROLL for (int pass = 0; pass < kPasses; pass++) {
+        uint4 words{0, 0, 0, 0};
+        if (is_inside(pass)) words = load_chunk_by_elements<Shape::kElementBytes>(begin_ + offset_of(pass));
+        dev::st_shared_16(target + place(pass), words);
+      }
+    }
+    offset_ += Shape::kWarps * kDecodeTileKeys * row_stride_;
+    left_ -= Shape::kWarps * kDecodeTileKeys;
+  }
+
+ private:
+  using Shape = typename Arithmetic::Shape;
+  static constexpr uint32_t kRowChunks = Shape::kRowBytes / 16;
+  // 32 lanes take a part of a row, a row, or several rows at once.
+  static constexpr int kPasses = kDecodeTileKeys * kRowChunks / 32;
+
+  MM1_DEVICE_MEMBER static uint32_t first_row() { return dev::lane() / kRowChunks; }
+  MM1_DEVICE_MEMBER static uint32_t first_chunk() { return dev::lane() % kRowChunks; }
+  MM1_DEVICE_MEMBER static constexpr int row_of(int pass) { return static_cast<int>(pass * 32 / kRowChunks); }
+  MM1_DEVICE_MEMBER static constexpr uint32_t chunk_of(int pass) { return pass * 32 % kRowChunks; }
+  MM1_DEVICE_MEMBER bool is_inside(int pass) const { return row_of(pass) < left_ && first_chunk() + chunk_of(pass) < head_chunks_; }
+  MM1_DEVICE_MEMBER int64_t offset_of(int pass) const { return offset_ + row_of(pass) * row_stride_ + chunk_of(pass) * 16; }
+  MM1_DEVICE_MEMBER static uint32_t place(int pass) {
+    return decode_chunk<Shape::kRowBytes>(first_row() + row_of(pass), first_chunk() + chunk_of(pass));
+  }
+
+  const char* begin_;
+  int64_t offset_;      // Of this lane's first chunk of the next tile.
+  int64_t row_stride_;
+  int left_;            // Rows from this lane's first one on.
+  uint32_t head_chunks_;
+  int32_t is_aligned_;
 };
 
 // The 16 query rows to shared memory, zeros where there is none.
@@ -181,7 +216,6 @@ DEV_KERNEL DEV_BOUNDS(Arithmetic::Shape::kThreads) decode_attention(const DEV_GR
   const uint32_t weights = states + kWarps * Shape::kStateBytes;
   const uint32_t warp = dev::tid() / 32;
   const uint32_t ring = rings + warp * Shape::kRingBytes;
-  const uint32_t head_chunks = static_cast<uint32_t>(problem.head_size) * Shape::kElementBytes / 16;
 
   // This warp's tiles: first_key, first_key + kStride, ... below end_key.
   constexpr int kStride = kWarps * kDecodeTileKeys;
@@ -189,40 +223,46 @@ DEV_KERNEL DEV_BOUNDS(Arithmetic::Shape::kThreads) decode_attention(const DEV_GR
   const int end_key = most - split_key < kDecodeSplitKeys ? most : split_key + kDecodeSplitKeys;
   const int first_key = split_key + static_cast<int>(warp) * kDecodeTileKeys;
   const int tiles = first_key < end_key ? (end_key - first_key + kStride - 1) / kStride : 0;
-  const int64_t cache_row = block.sequence * problem.max_length;
-  const int64_t cache_column = block.key_head * problem.head_size * Shape::kElementBytes;
-  int next = 0;       // Number of the next tile to load: keys and values by turns.
-  uint32_t slot = 0;  // Its place in the ring.
-  const auto load_next = [&] {
-    if (next < 2 * tiles) {
-      const int key = first_key + next / 2 * kStride;
-      const DecodeInput& from = next % 2 == 0 ? problem.key : problem.value;
-      load_decode_tile<Arithmetic>(ring + slot * Shape::kTileBytes, from, (cache_row + key) * from.row_stride + cache_column, end_key - key,
-                                   head_chunks);
-    }
+  DecodeLoader<Arithmetic> keys(problem.key, problem, block, first_key, end_key);
+  DecodeLoader<Arithmetic> values(problem.value, problem, block, first_key, end_key);
+
+  // Number i of the copies is tile i / 2 of the keys where i is even, of the values where it is odd, and goes to slot i % kSlots. A group is
+  // closed even where nothing is left to copy, so that the waits count right.
+  constexpr bool kAheadIsKeys = kSlots % 2 == 1;  // Whether copy kSlots - 1 is of keys.
+  static_assert(kSlots == 2 || kSlots == 3, "the first copies are those of tile 0");
+  if (tiles > 0) keys.load(ring);
+  dev::cp_async_commit();
+  if (kSlots == 3) {
+    if (tiles > 0) values.load(ring + Shape::kTileBytes);
     dev::cp_async_commit();
-    next++;
-    slot = slot + 1 == kSlots ? 0 : slot + 1;
-  };
-  for (int i = 0; i < kSlots - 1; i++) load_next();
+  }
   load_decode_query<Arithmetic>(query, problem, block);
   dev::sync_block();
 
   Arithmetic arithmetic;
   arithmetic.begin(problem, block, query, weights + warp * Shape::kWeightBytes);
-  uint32_t taken = 0;
+  uint32_t taken = ring;                                   // Slot that is read next,
+  uint32_t filled = ring + (kSlots - 1) * Shape::kTileBytes;  // and that is filled next.
+  const uint32_t ring_end = ring + Shape::kRingBytes;
   for (int tile = 0; tile < tiles; tile++) {
-    // What has landed is seen by all lanes, and all lanes are through with the slot that is loaded next.
-    dev::cp_async_wait<kSlots - 2>();
-    dev::sync_warp();
-    load_next();
-    arithmetic.scores(ring + taken * Shape::kTileBytes, first_key + tile * kStride);
-    taken = taken + 1 == kSlots ? 0 : taken + 1;
-    dev::cp_async_wait<kSlots - 2>();
-    dev::sync_warp();
-    load_next();
-    arithmetic.values(ring + taken * Shape::kTileBytes);
-    taken = taken + 1 == kSlots ? 0 : taken + 1;
+    // After the wait and the barrier, what has landed is seen by all lanes, and all of them are through with the slot that is filled next.
+    DEV_UNROLL for (int turn = 0; turn < 2; turn++) {
+      dev::cp_async_wait<kSlots - 2>();
+      dev::sync_warp();
+      if ((turn == 0) == kAheadIsKeys) {
+        if (tile + 1 < tiles) keys.load(filled);
+      } else if (kSlots == 2 || tile + 1 < tiles) {
+        values.load(filled);
+      }
+      dev::cp_async_commit();
+      filled = filled + Shape::kTileBytes == ring_end ? ring : filled + Shape::kTileBytes;
+      if (turn == 0) {
+        arithmetic.scores(taken, first_key + tile * kStride);
+      } else {
+        arithmetic.values(taken);
+      }
+      taken = taken + Shape::kTileBytes == ring_end ? ring : taken + Shape::kTileBytes;
+    }
   }
   dev::cp_async_wait<0>();
   dev::sync_warp();
