@@ -1,6 +1,7 @@
 // The verb mm1_flash_attention_decode: workspace, normalisation, dispatch.
 #include "attention/decode.h"
 
+#include "attention/attention.h"
 #include "host/backend.h"
 #include "host/check.h"
 #include "host/device.h"
@@ -10,7 +11,6 @@ namespace mm1 {
 namespace {
 
 constexpr const char* kVerb = "flash_attention_decode";
-constexpr double kLog2E = 1.4426950408889634;
 
 // Parts of the workspace, each at a multiple of 256 bytes.
 struct DecodeWorkspace {
@@ -28,41 +28,6 @@ DecodeWorkspace workspace_of(const mm1_flash_attention_decode_args& args) {
   if (splits == 1 || rows == 0) return {0, 0, 0};
   const int64_t tiles = (args.query_length * (args.heads / args.key_value_heads) + kDecodeRows - 1) / kDecodeRows;
   return {rounded_up(args.batch * args.key_value_heads * tiles * 4), rounded_up(rows * splits * 8), rounded_up(rows * splits * args.head_size * 4)};
-}
-
-// Rules that no operand takes part in: what the workspace's size needs.
-void check_record(const mm1_flash_attention_decode_args& args, Check* check) {
-  check->extent("batch", args.batch);
-  check->extent("query_length", args.query_length);
-  check->extent("max_length", args.max_length);
-  check->extent("heads", args.heads);
-  check->extent("key_value_heads", args.key_value_heads);
-  check->that(args.head_size >= 8 && args.head_size <= 256 && args.head_size % 8 == 0,
-              "head_size is %lld; it must be a multiple of 8 from 8 to 256.", static_cast<long long>(args.head_size));
-  check->that(args.heads == 0 || (args.key_value_heads != 0 && args.heads % args.key_value_heads == 0),
-              "key_value_heads %lld does not divide heads %lld.", static_cast<long long>(args.key_value_heads),
-              static_cast<long long>(args.heads));
-  check->reserved("reserved", args.reserved);
-  check->that(args.max_length <= INT32_MAX, "max_length is %lld; lengths are int32.", static_cast<long long>(args.max_length));
-}
-
-void check_operands(const mm1_flash_attention_decode_args& args, Check* check) {
-  const int64_t rows = args.batch * args.query_length;
-  const int64_t columns = args.heads * args.head_size;
-  const int64_t key_columns = args.key_value_heads * args.head_size;
-  const int64_t cache_rows = args.batch * args.max_length;
-  const mm1_dtype dtype = args.query.dtype;
-  check->that(args.lengths != nullptr || rows == 0, "lengths is missing.");
-  check->supported((dtype != MM1_DTYPE_FLOAT64 && dtype != MM1_DTYPE_FLOAT16) || !is_present(args.query),
-                   "query has dtype %s; this device computes in bfloat16 and float32.", dtype_name(dtype));
-  check->operand("query", args.query, rows, columns, MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32);
-  check->operand("key_cache", args.key_cache, cache_rows, key_columns, dtype);
-  check->operand("value_cache", args.value_cache, cache_rows, key_columns, dtype);
-  check->operand("output", args.output, rows, columns, dtype);
-  const Region output{&args.output, rows, columns, 1, 0};
-  check->apart("output", output, "query", {&args.query, rows, columns, 1, 0});
-  check->apart("output", output, "key_cache", {&args.key_cache, cache_rows, key_columns, 1, 0});
-  check->apart("output", output, "value_cache", {&args.value_cache, cache_rows, key_columns, 1, 0});
 }
 
 DecodeInput input_of(const mm1_operand& operand) {
@@ -98,7 +63,7 @@ DecodeProblem normalise(const mm1_flash_attention_decode_args& args, void* works
   problem.rows = args.query_length * problem.group;
   problem.row_tiles = (problem.rows + kDecodeRows - 1) / kDecodeRows;
   problem.splits = decode_splits(args.max_length);
-  problem.scale_log2 = static_cast<float>(args.scale * kLog2E);
+  problem.scale = args.scale;
   if (problem.splits > 1) {
     const DecodeWorkspace parts = workspace_of(args);
     char* const base = static_cast<char*>(workspace);
@@ -116,19 +81,16 @@ DecodeProblem normalise(const mm1_flash_attention_decode_args& args, void* works
 int64_t mm1_flash_attention_decode_workspace_bytes(const mm1_flash_attention_decode_args* given) {
   mm1_flash_attention_decode_args args;
   if (mm1::read_args(mm1::kVerb, given, &args) != MM1_STATUS_OK) return -1;
-  mm1::Check check(mm1::kVerb);
-  mm1::check_record(args, &check);
-  return check.ok() ? mm1::workspace_of(args).total() : -1;
+  return mm1::check_attention_decode_record(args) == MM1_STATUS_OK ? mm1::workspace_of(args).total() : -1;
 }
 
 mm1_status mm1_flash_attention_decode(
     mm1_stream stream, const mm1_flash_attention_decode_args* given, void* workspace, int64_t workspace_bytes) {
   mm1_flash_attention_decode_args args;
   MM1_RETURN_IF_FAILED(mm1::read_args(mm1::kVerb, given, &args));
+  MM1_RETURN_IF_FAILED(mm1::check_attention_decode(args));
   mm1::Check check(mm1::kVerb);
-  mm1::check_record(args, &check);
-  if (check.ok()) mm1::check_operands(args, &check);
-  if (check.ok()) check.workspace(workspace, workspace_bytes, mm1::workspace_of(args).total());
+  check.workspace(workspace, workspace_bytes, mm1::workspace_of(args).total());
   MM1_RETURN_IF_FAILED(check.status());
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kVerb, &stream));
   if (args.batch == 0 || args.query_length == 0 || args.heads == 0) return MM1_STATUS_OK;

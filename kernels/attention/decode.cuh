@@ -4,18 +4,19 @@
 // Blocks     one for each (sequence, key head, split of 256 keys, tile of 16 rows). The rows of a key head are its query heads within tokens:
 //            grouped heads and the new tokens of a sequence share one load of the cache. Splits past a sequence's length do nothing.
 // Warps      warp w of W takes the tiles of 16 keys w, w + W, ... of the split through a ring of its own (keys and values by turns), with its
-//            own maximum, sum and weighted values of each row: warps meet once, at the end of the split.
+//            own SoftmaxRow and weighted values of each row: warps meet once, at the end of the split.
 // Order      keys within a warp ascending, warps ascending, splits ascending: constants of dtype and head size. A key that a row does not
 //            see adds an exact zero, so a row's bits do not depend on query_length either.
-// Splits     each leaves (maximum, sum, weighted values) in the workspace and takes a ticket; the block with the last one adds them up.
+// Splits     each leaves (power, sum, weighted values) in the workspace and takes a ticket; the block with the last one adds them up.
 //            Nobody waits, so any number of resident blocks works.
-// Layout     rows of 16-byte chunks, chunk ^ (row % 8): neither copies nor fragments meet in a bank.
+// Layout     AttentionTile: neither copies nor fragments meet in a bank.
 // Not here   heads above 256; log-sum-exp, which the verb does not return.
 //
 // An Arithmetic has the members Shape, query_offset(row, chunk), and for one warp: begin, scores (of one tile of keys), values (of the
-// same), end (weighted values to a staged tile, maxima and sums to `state`).
+// same), end (weighted values to a staged tile, powers and sums to `state`).
 #pragma once
 #include "attention/decode.h"
+#include "attention/softmax.cuh"
 #include "dev/arithmetic.cuh"
 #include "dev/async_copy.cuh"
 #include "dev/launch.h"
@@ -25,15 +26,6 @@
 #include "tile/staged_tile.h"
 
 namespace mm1 {
-
-constexpr uint32_t kMinusInfinityBits = 0xff800000u;
-
-// Byte offset of a chunk in a tile of keys or values.
-template <int RowBytes>
-DEV_FN uint32_t decode_chunk(uint32_t row, uint32_t chunk) {
-  static_assert(RowBytes >= 128, "eight chunks to permute");
-  return row * RowBytes + ((chunk ^ (row & 7u)) << 4);
-}
 
 // 16 bytes of elements, one by one.
 template <int ElementBytes>
@@ -130,7 +122,7 @@ class DecodeLoader {
 
  private:
   using Shape = typename Arithmetic::Shape;
-  static constexpr uint32_t kRowChunks = Shape::kRowBytes / 16;
+  static constexpr uint32_t kRowChunks = Shape::Tile::kRowChunks;
   // 32 lanes take a part of a row, a row, or several rows at once.
   static constexpr int kPasses = kDecodeTileKeys * kRowChunks / 32;
 
@@ -141,7 +133,7 @@ class DecodeLoader {
   MM1_DEVICE_MEMBER bool is_inside(int pass) const { return row_of(pass) < left_ && first_chunk() + chunk_of(pass) < head_chunks_; }
   MM1_DEVICE_MEMBER int64_t offset_of(int pass) const { return offset_ + row_of(pass) * row_stride_ + chunk_of(pass) * 16; }
   MM1_DEVICE_MEMBER static uint32_t place(int pass) {
-    return decode_chunk<Shape::kRowBytes>(first_row() + row_of(pass), first_chunk() + chunk_of(pass));
+    return Shape::Tile::chunk_offset(first_row() + row_of(pass), first_chunk() + chunk_of(pass));
   }
 
   const char* begin_;
@@ -152,12 +144,14 @@ class DecodeLoader {
   int32_t is_aligned_;
 };
 
-// The 16 query rows to shared memory, zeros where there is none.
+// The 16 query rows to shared memory, with the sign of the scale; zeros where there is none.
 template <class Arithmetic>
 DEV_FN void load_decode_query(uint32_t target, const DecodeProblem& problem, const DecodeBlock& block) {
-  constexpr uint32_t kRowChunks = Arithmetic::Shape::kRowBytes / 16;
+  constexpr uint32_t kRowChunks = Arithmetic::Shape::Tile::kRowChunks;
   constexpr int kElementBytes = Arithmetic::Shape::kElementBytes;
   const uint32_t head_chunks = static_cast<uint32_t>(problem.head_size) * kElementBytes / 16;
+  const ScoreScale scale(problem.scale);
+  const auto signed_word = [&](uint32_t word) { return kElementBytes == 4 ? scale.word(word) : scale.pair(word); };
   for (uint32_t index = dev::tid(); index < kDecodeRows * kRowChunks; index += Arithmetic::Shape::kThreads) {
     const uint32_t row = index / kRowChunks;
     const uint32_t chunk = index % kRowChunks;
@@ -166,20 +160,21 @@ DEV_FN void load_decode_query(uint32_t target, const DecodeProblem& problem, con
       const char* const source = problem.query.data + block.token_row(problem, static_cast<int>(row)) * problem.query.row_stride +
                                  block.column(problem, static_cast<int>(row)) * kElementBytes + chunk * 16;
       words = problem.query.is_aligned ? dev::ld_global_16(source) : load_chunk_by_elements<kElementBytes>(source);
+      words = uint4{signed_word(words.x), signed_word(words.y), signed_word(words.z), signed_word(words.w)};
     }
     dev::st_shared_16(target + Arithmetic::query_offset(row, chunk), words);
   }
 }
 
-// Maximum, sum and four columns of one row over several parts: what warps and what splits are joined by, in ascending order.
+// Power, sum and four columns of one row over several parts: what warps and what splits are joined by, in ascending order.
 struct DecodeJoin {
-  float largest = dev::u2f(kMinusInfinityBits);
+  float largest = minus_infinity();
   float under = 0.0f;  // `largest`, or 0 where no part has a key: then every factor is exp2(-infinity).
   float sum = 0.0f;
   float values[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
   MM1_DEVICE_MEMBER void see(float other) { largest = dev::fmax_(largest, other); }
-  MM1_DEVICE_MEMBER void seen() { under = largest == dev::u2f(kMinusInfinityBits) ? 0.0f : largest; }
+  MM1_DEVICE_MEMBER void seen() { under = largest == minus_infinity() ? 0.0f : largest; }
   MM1_DEVICE_MEMBER void add(float part_largest, float part_sum, uint4 part) {
     const float factor = dev::exp2_approx(dev::add(part_largest, -under));
     sum = dev::fused_multiply_add(factor, part_sum, sum);

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "attention/attention_tile.h"
 #include "host/device_profile.h"
 #include "mm1/kernels.h"
 #include "tile/epilogue.h"
@@ -30,7 +31,7 @@ struct DecodeProblem {
   EpilogueOperand output;   // As query.
   const int32_t* lengths;   // [batch], in device memory.
   uint32_t* tickets;        // [batch, key_value_heads, row_tiles], 0 on entry; null where there is one split.
-  float* partial_state;     // [batch, key_value_heads, rows, splits] pairs: largest score times log2(e), sum of the exponentials under it.
+  float* partial_state;     // [batch, key_value_heads, rows, splits] pairs: the power of two that the exponentials are taken under, their sum.
   float* partial_sums;      // [batch, key_value_heads, rows, splits, head_size]: values weighted by those exponentials.
   int64_t batch;
   int64_t query_length;
@@ -41,7 +42,7 @@ struct DecodeProblem {
   int64_t rows;             // Rows of a sequence and key head: query_length * group.
   int64_t row_tiles;        // Of kDecodeRows.
   int64_t splits;           // Of the cache's capacity, 1 at least.
-  float scale_log2;         // Scale times log2(e).
+  float scale;
   int32_t access_output;    // Elements (4, 2 or 1) by which the output can be written.
 };
 
@@ -76,10 +77,10 @@ struct DecodeBudget {
 // The same as constants, for kernels.
 template <int ElementBytes, int Columns>
 struct DecodeShape {
+  using Tile = AttentionTile<ElementBytes, kDecodeTileKeys, Columns>;  // Of keys, of values, of queries.
   static constexpr int kElementBytes = ElementBytes;
   static constexpr int kColumns = Columns;
-  static constexpr int kRowBytes = DecodeBudget{ElementBytes, Columns}.row_bytes();
-  static constexpr int kTileBytes = DecodeBudget{ElementBytes, Columns}.tile_bytes();
+  static constexpr int kTileBytes = Tile::kBytes;
   static constexpr int kWarps = DecodeBudget{ElementBytes, Columns}.warps();
   static constexpr int kSlots = DecodeBudget{ElementBytes, Columns}.slots();
   static constexpr int kThreads = DecodeBudget{ElementBytes, Columns}.threads();
@@ -90,7 +91,7 @@ struct DecodeShape {
   static constexpr int kSharedBytes = DecodeBudget{ElementBytes, Columns}.shared_bytes();
 };
 
-// Head sizes up to 256 as the kernels hold them.
+// Head sizes up to 256 as these kernels hold them: reading the cache is their time, and padding is not read.
 constexpr int decode_columns(int64_t head_size) { return head_size <= 64 ? 64 : head_size <= 128 ? 128 : 256; }
 
 constexpr int64_t decode_splits(int64_t max_length) {

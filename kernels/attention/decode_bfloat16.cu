@@ -15,15 +15,14 @@ class DecodeBfloat16 {
  public:
   using Shape = DecodeShape<2, Columns>;
 
-  MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return decode_chunk<Shape::kRowBytes>(row, chunk); }
+  MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return Shape::Tile::chunk_offset(row, chunk); }
 
   MM1_DEVICE_MEMBER void begin(const DecodeProblem& problem, const DecodeBlock& block, uint32_t query, uint32_t /*weights*/) {
     query_ = query;
-    scale_ = problem.scale_log2;
+    exponent_ = ScoreScale(problem.scale).exponent;
     DEV_UNROLL for (int half = 0; half < 2; half++) {
       limit_[half] = block.limit(problem, static_cast<int>(dev::lane() / 4) + half * 8);
-      largest_[half] = dev::u2f(kMinusInfinityBits);
-      sum_[half] = 0.0f;
+      rows_[half].begin();
     }
     DEV_UNROLL for (int part = 0; part < kParts; part++) {
       DEV_UNROLL for (int j = 0; j < 8; j++) {
@@ -43,28 +42,26 @@ class DecodeBfloat16 {
         const uint32_t chunk = (first + i) * 2;
         dev::ldmatrix_x4(a[i][0], query_ + query_offset(matrix % 2 * 8 + line, chunk + matrix / 2));
         uint32_t four[4];
-        dev::ldmatrix_x4(four, keys + decode_chunk<Shape::kRowBytes>(matrix / 2 * 8 + line, chunk + matrix % 2));
+        dev::ldmatrix_x4(four, keys + Shape::Tile::chunk_offset(matrix / 2 * 8 + line, chunk + matrix % 2));
         DEV_UNROLL for (int e = 0; e < 4; e++) b[i][e / 2][e % 2] = four[e];
       }
       DEV_UNROLL for (int i = 0; i < kSteps; i++) dev::mma_bf16_tile(scores, a[i], b[i]);
     }
     DEV_UNROLL for (int half = 0; half < 2; half++) {
       float t[4];
-      float largest = largest_[half];
+      float largest = minus_infinity();
       DEV_UNROLL for (int e = 0; e < 4; e++) {
         const int key = first_key + e / 2 * 8 + static_cast<int>(dev::lane() % 4) * 2 + e % 2;
-        t[e] = key < limit_[half] ? dev::multiply(scores[0][e / 2][half * 2 + e % 2], scale_) : dev::u2f(kMinusInfinityBits);
+        t[e] = key < limit_[half] ? scores[0][e / 2][half * 2 + e % 2] : minus_infinity();
         largest = dev::fmax_(largest, t[e]);
       }
       largest = dev::fmax_(largest, dev::shfl_xor(largest, 1));
       largest = dev::fmax_(largest, dev::shfl_xor(largest, 2));
-      const float under = largest == dev::u2f(kMinusInfinityBits) ? 0.0f : largest;
-      factor_[half] = dev::exp2_approx(dev::add(largest_[half], -under));
-      largest_[half] = largest;
-      sum_[half] = dev::multiply(sum_[half], factor_[half]);
+      factor_[half] = rows_[half].raise(largest, exponent_);
+      const float reference = rows_[half].reference(exponent_);
       DEV_UNROLL for (int e = 0; e < 4; e++) {
-        t[e] = dev::exp2_approx(dev::add(t[e], -under));
-        sum_[half] = dev::add(sum_[half], t[e]);
+        t[e] = exponential(t[e], exponent_, reference);
+        rows_[half].sum = dev::add(rows_[half].sum, t[e]);
       }
       weights_[0][half] = dev::pack_bf16(t[0], t[1]);
       weights_[0][half + 2] = dev::pack_bf16(t[2], t[3]);
@@ -78,7 +75,7 @@ class DecodeBfloat16 {
       uint32_t b[8][2];
       DEV_UNROLL for (int j = 0; j < 8; j += 2) {
         uint32_t four[4];
-        dev::ldmatrix_x4_trans(four, values + decode_chunk<Shape::kRowBytes>(key, part * 8 + j + matrix / 2));
+        dev::ldmatrix_x4_trans(four, values + Shape::Tile::chunk_offset(key, part * 8 + j + matrix / 2));
         DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = four[e];
       }
       DEV_UNROLL for (int j = 0; j < 8; j++) {
@@ -99,10 +96,11 @@ class DecodeBfloat16 {
           dev::st_shared_8(staged + place * 4, uint2{dev::f2u(two[0]), dev::f2u(two[1])});
         }
       }
-      float sum = sum_[half];
+      float sum = rows_[half].sum;
       sum = dev::add(sum, dev::shfl_xor(sum, 1));
       sum = dev::add(sum, dev::shfl_xor(sum, 2));
-      if (pair == 0) dev::st_shared_8(state + (row + half * 8) * 8, uint2{dev::f2u(largest_[half]), dev::f2u(sum)});
+      const float power = dev::multiply(rows_[half].maximum, exponent_);
+      if (pair == 0) dev::st_shared_8(state + (row + half * 8) * 8, uint2{dev::f2u(power), dev::f2u(sum)});
     }
   }
 
@@ -112,12 +110,11 @@ class DecodeBfloat16 {
 
   float values_[kParts][1][8][4];
   uint32_t weights_[1][4];
-  float largest_[2];  // Of the scores times log2(e).
-  float sum_[2];      // Of this lane's keys alone.
-  float factor_[2];   // What the last tile makes of the earlier ones' sums.
+  SoftmaxRow rows_[2];  // Sums of this lane's keys alone.
+  float factor_[2];     // On what was added up before the last tile.
   int limit_[2];
   uint32_t query_;
-  float scale_;
+  float exponent_;
 };
 
 }  // namespace

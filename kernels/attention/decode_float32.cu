@@ -16,18 +16,17 @@ class DecodeFloat32 {
   using Shape = DecodeShape<4, Columns>;
 
   // Rows 8 apart are read by one instruction.
-  MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return row * Shape::kRowBytes + ((chunk ^ (row >> 3)) << 4); }
+  MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return row * Shape::Tile::kRowBytes + ((chunk ^ (row >> 3)) << 4); }
 
   MM1_DEVICE_MEMBER void begin(const DecodeProblem& problem, const DecodeBlock& block, uint32_t query, uint32_t weights) {
     query_ = query;
     weights_ = weights;
     factors_ = weights + kDecodeTileKeys * kDecodeRows * 4;
-    scale_ = problem.scale_log2;
+    exponent_ = ScoreScale(problem.scale).exponent;
     chunks_ = static_cast<uint32_t>(problem.head_size) / 4;
     rows_ = block.rows;
     limit_ = block.limit(problem, static_cast<int>(dev::lane() % 16));
-    largest_ = dev::u2f(kMinusInfinityBits);
-    sum_ = 0.0f;
+    row_.begin();
     DEV_UNROLL for (int row = 0; row < kDecodeRows; row++) {
       DEV_UNROLL for (int c = 0; c < kOwn; c++) values_[row][c] = 0.0f;
     }
@@ -38,7 +37,7 @@ class DecodeFloat32 {
     const uint32_t half = dev::lane() / 16;
     float scores[8] = {};
     DEV_NO_UNROLL for (uint32_t chunk = 0; chunk < chunks_; chunk++) {
-      const uint4 k = dev::ld_shared_16(keys + decode_chunk<Shape::kRowBytes>(key, chunk));
+      const uint4 k = dev::ld_shared_16(keys + Shape::Tile::chunk_offset(key, chunk));
       DEV_UNROLL for (int i = 0; i < 8; i++) {
         if (i / 4 * 4 < rows_) {
           const uint4 q = dev::ld_shared_16(query_ + query_offset(half * 8 + i, chunk));
@@ -57,21 +56,18 @@ class DecodeFloat32 {
 
     const uint32_t row = dev::lane() % 16;
     float t[8];
-    float largest = largest_;
+    float largest = minus_infinity();
     DEV_UNROLL for (int i = 0; i < 8; i++) {
       const int other = i * 2 + static_cast<int>(half);
-      const float score = dev::u2f(dev::ld_shared_4(weight(other, row)));
-      t[i] = first_key + other < limit_ ? dev::multiply(score, scale_) : dev::u2f(kMinusInfinityBits);
+      t[i] = first_key + other < limit_ ? dev::u2f(dev::ld_shared_4(weight(other, row))) : minus_infinity();
       largest = dev::fmax_(largest, t[i]);
     }
     largest = dev::fmax_(largest, dev::shfl_xor(largest, 16));
-    const float under = largest == dev::u2f(kMinusInfinityBits) ? 0.0f : largest;
-    const float factor = dev::exp2_approx(dev::add(largest_, -under));
-    largest_ = largest;
-    sum_ = dev::multiply(sum_, factor);
+    const float factor = row_.raise(largest, exponent_);
+    const float reference = row_.reference(exponent_);
     DEV_UNROLL for (int i = 0; i < 8; i++) {
-      t[i] = dev::exp2_approx(dev::add(t[i], -under));
-      sum_ = dev::add(sum_, t[i]);
+      t[i] = exponential(t[i], exponent_, reference);
+      row_.sum = dev::add(row_.sum, t[i]);
       dev::st_shared_4(weight(i * 2 + static_cast<int>(half), row), dev::f2u(t[i]));
     }
     if (half == 0) dev::st_shared_4(factors_ + row * 4, dev::f2u(factor));
@@ -117,8 +113,9 @@ class DecodeFloat32 {
         }
       }
     }
-    const float sum = dev::add(sum_, dev::shfl_xor(sum_, 16));
-    if (dev::lane() < 16) dev::st_shared_8(state + dev::lane() * 8, uint2{dev::f2u(largest_), dev::f2u(sum)});
+    const float sum = dev::add(row_.sum, dev::shfl_xor(row_.sum, 16));
+    const float power = dev::multiply(row_.maximum, exponent_);
+    if (dev::lane() < 16) dev::st_shared_8(state + dev::lane() * 8, uint2{dev::f2u(power), dev::f2u(sum)});
   }
 
  private:
@@ -143,7 +140,7 @@ class DecodeFloat32 {
   MM1_DEVICE_MEMBER static void load_columns(float (&v)[kOwn], uint32_t values, uint32_t key) {
     if constexpr (kTogether == 4) {
       DEV_UNROLL for (int c = 0; c < kOwn; c += 4) {
-        const uint4 four = dev::ld_shared_16(values + decode_chunk<Shape::kRowBytes>(key, column(c) / 4));
+        const uint4 four = dev::ld_shared_16(values + Shape::Tile::chunk_offset(key, column(c) / 4));
         v[c] = dev::u2f(four.x);
         v[c + 1] = dev::u2f(four.y);
         v[c + 2] = dev::u2f(four.z);
@@ -151,22 +148,21 @@ class DecodeFloat32 {
       }
     } else {
       const uint32_t at = column(0);
-      const uint2 two = dev::ld_shared_8(values + decode_chunk<Shape::kRowBytes>(key, at / 4) + at % 4 * 4);
+      const uint2 two = dev::ld_shared_8(values + Shape::Tile::chunk_offset(key, at / 4) + at % 4 * 4);
       v[0] = dev::u2f(two.x);
       v[1] = dev::u2f(two.y);
     }
   }
 
   float values_[kDecodeRows][kOwn];
-  float largest_;  // Of row lane % 16, times log2(e).
-  float sum_;      // Of this lane's keys alone.
+  SoftmaxRow row_;  // Row lane % 16, the sum of this lane's keys alone.
   int limit_;
   int rows_;
   uint32_t chunks_;
   uint32_t query_;
   uint32_t weights_;
   uint32_t factors_;
-  float scale_;
+  float exponent_;
 };
 
 }  // namespace

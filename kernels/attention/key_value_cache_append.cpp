@@ -1,6 +1,7 @@
 // The verb mm1_key_value_cache_append: normalisation and launch.
 #include "attention/key_value_cache_append.h"
 
+#include "attention/attention.h"
 #include "host/check.h"
 #include "host/device.h"
 #include "host/device_profile.h"
@@ -10,35 +11,6 @@ namespace mm1 {
 namespace {
 
 constexpr const char* kVerb = "key_value_cache_append";
-
-void check_append(const mm1_key_value_cache_append_args& args, Check* check) {
-  check->extent("tokens", args.tokens);
-  check->extent("batch", args.batch);
-  check->extent("max_length", args.max_length);
-  check->extent("key_value_heads", args.key_value_heads);
-  check->extent("head_size", args.head_size);
-  if (!check->ok() || args.tokens == 0) return;
-  check->that(args.sequences != nullptr, "sequences is missing.");
-  check->that(args.positions != nullptr, "positions is missing.");
-  const int64_t columns = args.key_value_heads * args.head_size;
-  const int64_t rows = args.batch * args.max_length;
-  const mm1_dtype dtype = args.key.dtype;
-  check->supported((dtype != MM1_DTYPE_FLOAT64 && dtype != MM1_DTYPE_FLOAT16) || !is_present(args.key),
-                   "key has dtype %s; this device computes in bfloat16 and float32.", dtype_name(dtype));
-  check->operand("key", args.key, args.tokens, columns, MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32);
-  check->operand("value", args.value, args.tokens, columns, dtype);
-  check->operand("key_cache", args.key_cache, rows, columns, dtype);
-  check->operand("value_cache", args.value_cache, rows, columns, dtype);
-  const Region key{&args.key, args.tokens, columns, 1, 0};
-  const Region value{&args.value, args.tokens, columns, 1, 0};
-  const Region key_cache{&args.key_cache, rows, columns, 1, 0};
-  const Region value_cache{&args.value_cache, rows, columns, 1, 0};
-  check->apart("key_cache", key_cache, "key", key);
-  check->apart("key_cache", key_cache, "value", value);
-  check->apart("value_cache", value_cache, "key", key);
-  check->apart("value_cache", value_cache, "value", value);
-  check->apart("key_cache", key_cache, "value_cache", value_cache);
-}
 
 AppendCopy copy_of(const mm1_operand& source, const mm1_operand& cache, int64_t columns) {
   const int64_t element = dtype_bytes(source.dtype);
@@ -63,9 +35,7 @@ mm1_status mm1_key_value_cache_append(
     mm1_stream stream, const mm1_key_value_cache_append_args* given, void* /*workspace*/, int64_t /*workspace_bytes*/) {
   mm1_key_value_cache_append_args args;
   MM1_RETURN_IF_FAILED(mm1::read_args(mm1::kVerb, given, &args));
-  mm1::Check check(mm1::kVerb);
-  mm1::check_append(args, &check);
-  MM1_RETURN_IF_FAILED(check.status());
+  MM1_RETURN_IF_FAILED(mm1::check_key_value_cache_append(args));
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kVerb, &stream));
   const int64_t columns = args.key_value_heads * args.head_size;
   // Without a place in the cache every token is padding.
