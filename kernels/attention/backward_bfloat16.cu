@@ -46,6 +46,8 @@ struct Tile {
   static constexpr int kThreads = kTile.threads();
   static constexpr int kColumnWarps = kWarps * 16 / kKeys;                   // Warps that share 16 keys.
   static constexpr int kColumns = kHeadSize / kColumnWarps;                  // Of key and value gradients in a warp.
+  static constexpr int kPartTiles = kColumns <= 96 ? kColumns / 8 : 8;       // Tiles of 8 columns whose fragments are loaded at once.
+  static constexpr int kParts = kColumns / 8 / kPartTiles;
   static constexpr int kQueryColumns = kHeadSize / (kWarps * 16 / kQueries); // Of query gradients in a warp.
 
   using KeyTile = AttentionTile<2, kKeys, kHeadSize>;
@@ -102,14 +104,22 @@ DEV_FN void load_columns(uint32_t (&b)[Columns / 8][2], uint32_t tile, uint32_t 
   }
 }
 
-// sums[16 keys, columns] += a[16 keys, queries] b[queries, columns]: a in registers.
+// Gradients of 16 keys in one warp: parts of 8 columns times kPartTiles.
 template <class T>
-DEV_FN void add_gradients(float (&sums)[1][T::kColumns / 8][4], const uint32_t (&a)[T::kQueries / 16][4], uint32_t b_tile, uint32_t first_column) {
+struct KeyGradients {
+  float sums[T::kParts][1][T::kPartTiles][4];
+};
+
+// gradients[16 keys, columns] += a[16 keys, queries] b[queries, columns]: a in registers.
+template <class T>
+DEV_FN void add_gradients(KeyGradients<T>& gradients, const uint32_t (&a)[T::kQueries / 16][4], uint32_t b_tile, uint32_t first_column) {
   DEV_UNROLL for (uint32_t step = 0; step < T::kQueries / 16; step++) {
-    uint32_t b[T::kColumns / 8][2];
-    load_columns<T, T::kColumns>(b, b_tile, step * 16, first_column);
     const uint32_t own[1][4] = {{a[step][0], a[step][1], a[step][2], a[step][3]}};
-    dev::mma_bf16_tile(sums, own, b);
+    DEV_UNROLL for (uint32_t part = 0; part < T::kParts; part++) {
+      uint32_t b[T::kPartTiles][2];
+      load_columns<T, T::kPartTiles * 8>(b, b_tile, step * 16, first_column + part * T::kPartTiles * 8);
+      dev::mma_bf16_tile(gradients.sums[part], own, b);
+    }
   }
 }
 
@@ -229,37 +239,20 @@ DEV_FN void load_output_gradients(const AttentionBackwardProblem& p, const Atten
       from.row_stride, document.queries - first, p.forward.head_size * 2, p.aligned_inputs, thread);
 }
 
-// Adds dS key to the query gradient of the tile; the last block of keys writes it.
+// sums[16 queries, columns] = dS key of this warp's queries and columns.
 template <class T>
-DEV_FN void add_query_gradient(const AttentionBackwardProblem& p, const AttentionDocument& document, const BackwardItem& item, const Walk& walk,
-                               uint32_t shared, uint32_t warp) {
-  constexpr uint32_t kColumnGroups = T::kWarps * 16 / T::kQueries;
-  constexpr int kTiles = T::kQueryColumns / 8;
+DEV_FN void multiply_scores(float (&sums)[1][T::kQueryColumns / 8][4], uint32_t shared, uint32_t first_row, uint32_t first_column) {
   const uint32_t lane = dev::lane();
   const uint32_t matrix = lane >> 3;
-  const uint32_t first_row = warp / kColumnGroups * 16;
-  const uint32_t first_column = warp % kColumnGroups * T::kQueryColumns;
-  float sums[1][kTiles][4];
   clear(sums);
   DEV_UNROLL for (uint32_t step = 0; step < T::kKeys / 16; step++) {
+    const uint32_t key = step * 16 + (matrix >> 1) * 8 + (lane & 7);
     uint32_t a[1][4];
-    uint32_t b[kTiles][2];
-    dev::ldmatrix_x4_trans(a[0], shared + T::kScoresAt + T::Scores::offset(step * 16 + (matrix >> 1) * 8 + (lane & 7), first_row / 8 + (matrix & 1)));
+    uint32_t b[T::kQueryColumns / 8][2];
+    dev::ldmatrix_x4_trans(a[0], shared + T::kScoresAt + T::Scores::offset(key, first_row / 8 + (matrix & 1)));
     load_columns<T, T::kQueryColumns>(b, shared, step * 16, first_column);
     dev::mma_bf16_tile(sums, a, b);
   }
-  float values[kTiles * 4];
-  DEV_UNROLL for (int i = 0; i < kTiles * 4; i++) values[i] = sums[0][i / 4][i % 4];
-  const int64_t slot = query_slot(document.first_query, item.index, T::kQueries) + walk.tile;
-  const int64_t part = (walk.head * static_cast<int64_t>(p.query_slots) + slot) * T::kWarps + warp;
-  const int32_t blocks = contributing_blocks(document, walk.tile, T::kQueries, T::kKeys);
-  if (!add_in_order(values, p.sums + part * (kTiles * 4 * 32), p.flags + part, item.block, blocks)) return;
-  DEV_UNROLL for (int i = 0; i < kTiles * 4; i++) sums[0][i / 4][i % 4] = values[i];
-  const int32_t row = walk.tile * T::kQueries + static_cast<int32_t>(first_row);
-  char* const target = p.query_gradient.data + (document.first_query + row) * p.query_gradient.row_stride +
-                       (static_cast<int64_t>(walk.head) * p.forward.head_size + first_column) * 2;
-  store_rows(sums[0], p.forward.scale, target, p.query_gradient.row_stride, document.queries - row, p.forward.head_size - static_cast<int32_t>(first_column),
-             p.aligned_outputs);
 }
 
 template <int Instance>
@@ -283,10 +276,17 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
   Walk walk{item.key_head * group, tiles.end - 1};
   const bool any = tiles.begin < tiles.end && group > 0;
 
-  float key_gradient[1][T::kColumns / 8][4];
-  float value_gradient[1][T::kColumns / 8][4];
-  clear(key_gradient);
-  clear(value_gradient);
+  KeyGradients<T> key_gradient;
+  KeyGradients<T> value_gradient;
+  DEV_UNROLL for (int part = 0; part < T::kParts; part++) {
+    clear(key_gradient.sums[part]);
+    clear(value_gradient.sums[part]);
+  }
+  constexpr int kSumValues = T::kQueryColumns / 2;
+  constexpr uint32_t kColumnGroups = T::kWarps * 16 / T::kQueries;
+  const uint32_t sum_row = warp / kColumnGroups * 16;  // Of this warp's part of a query tile.
+  const uint32_t sum_column = warp % kColumnGroups * T::kQueryColumns;
+  OrderedSum<kSumValues> ordered(item.block);
   const uint32_t own_row = warp / T::kColumnWarps * 16;
   const uint32_t own_column = warp % T::kColumnWarps * T::kColumns;
 
@@ -307,6 +307,7 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
     dev::cp_async_wait<0>();
     dev::sync_block();  // All have arrived, and all warps are done with the queries and score gradients of the last iteration.
     if (more) load_queries<T>(p, document, next, shared, stage ^ 1, thread);
+    ordered.publish();
 
     const uint32_t queries = shared + T::kQueriesAt + stage * T::kQueryBytes;
     uint32_t ds[T::kQueries / 16][4];
@@ -332,19 +333,40 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
     dev::sync_block();  // All warps are done with the output gradients, and all score gradients are there.
     if (more) load_output_gradients<T>(p, document, next, shared, thread);
     dev::cp_async_commit();
+
+    const SumPlace place = sum_place<T>(p, document, item.index, item.block, walk.head, walk.tile, warp);
+    float before[kSumValues];
+    ordered.take(before, place.part, place.flag);
     add_gradients<T>(key_gradient, ds, queries, own_column);
-    add_query_gradient<T>(p, document, item, walk, shared, warp);
+    float sums[1][T::kQueryColumns / 8][4];
+    multiply_scores<T>(sums, shared, sum_row, sum_column);
+    float values[kSumValues];
+    DEV_UNROLL for (int i = 0; i < kSumValues; i++) values[i] = sums[0][i / 4][i % 4];
+    ordered.add(values, before);
+    if (place.last) {
+      DEV_UNROLL for (int i = 0; i < kSumValues; i++) sums[0][i / 4][i % 4] = values[i];
+      const int32_t row = walk.tile * T::kQueries + static_cast<int32_t>(sum_row);
+      const int64_t column = static_cast<int64_t>(walk.head) * p.forward.head_size + sum_column;
+      store_rows(sums[0], p.forward.scale, p.query_gradient.data + (document.first_query + row) * p.query_gradient.row_stride + column * 2,
+                 p.query_gradient.row_stride, document.queries - row, p.forward.head_size - static_cast<int32_t>(sum_column), p.aligned_outputs);
+    } else {
+      ordered.give(values, place.part, place.flag);
+    }
     walk = next;
   }
+  ordered.publish();
 
   const int32_t rows_left = keys_left - static_cast<int32_t>(own_row);
-  const int32_t columns_left = p.forward.head_size - static_cast<int32_t>(own_column);
-  const int64_t row = key_row + own_row;
-  const int64_t column = key_column + own_column * 2;
-  store_rows(key_gradient[0], p.forward.scale, p.key_gradient.data + row * p.key_gradient.row_stride + column, p.key_gradient.row_stride, rows_left,
-             columns_left, p.aligned_outputs);
-  store_rows(value_gradient[0], 1.0f, p.value_gradient.data + row * p.value_gradient.row_stride + column, p.value_gradient.row_stride, rows_left,
-             columns_left, p.aligned_outputs);
+  DEV_UNROLL for (int32_t part = 0; part < T::kParts; part++) {
+    const int32_t first_column = static_cast<int32_t>(own_column) + part * T::kPartTiles * 8;
+    const int64_t row = key_row + own_row;
+    const int64_t column = key_column + first_column * 2;
+    const int32_t columns_left = p.forward.head_size - first_column;
+    store_rows(key_gradient.sums[part][0], p.forward.scale, p.key_gradient.data + row * p.key_gradient.row_stride + column,
+               p.key_gradient.row_stride, rows_left, columns_left, p.aligned_outputs);
+    store_rows(value_gradient.sums[part][0], 1.0f, p.value_gradient.data + row * p.value_gradient.row_stride + column,
+               p.value_gradient.row_stride, rows_left, columns_left, p.aligned_outputs);
+  }
 }
 
 template <int Instance>

@@ -133,34 +133,31 @@ DEV_FN void store_four(char* target, float factor, const float* values, bool ali
   DEV_UNROLL for (int i = 0; i < 4; i++) dev::st_global_4(target + i * 4, words[i]);
 }
 
-// Adds dS key to the query gradient of the tile; the last block of keys writes it.
+// values[rows][4 columns] = dS key of this thread's queries and columns.
 template <class T>
-DEV_FN void add_query_gradient(const AttentionBackwardProblem& p, const AttentionDocument& document, const BackwardItem& item, int32_t head,
-                               int32_t tile, uint32_t shared, uint32_t thread) {
-  constexpr int kRows = T::kGradientQueries;
-  const uint32_t first_row = thread / T::kColumnThreads * kRows;
-  const uint32_t column_chunk = thread % T::kColumnThreads;
-  float values[kRows * 4];
-  DEV_UNROLL for (int i = 0; i < kRows * 4; i++) values[i] = 0.0f;
+DEV_FN void multiply_scores(float (&values)[T::kGradientQueries * 4], uint32_t shared, uint32_t first_row, uint32_t column_chunk) {
+  DEV_UNROLL for (int i = 0; i < T::kGradientQueries * 4; i++) values[i] = 0.0f;
   DEV_NO_UNROLL for (uint32_t chunk = 0; chunk < T::kKeys / 4; chunk++) {
-    float a[kRows][4];
-    DEV_UNROLL for (uint32_t i = 0; i < kRows; i++) load_four(a[i], shared + T::kScoresAt + T::Scores::offset(first_row + i, chunk));
+    float a[T::kGradientQueries][4];
+    DEV_UNROLL for (uint32_t i = 0; i < T::kGradientQueries; i++) load_four(a[i], shared + T::kScoresAt + T::Scores::offset(first_row + i, chunk));
     DEV_UNROLL for (uint32_t k = 0; k < 4; k++) {
       float b[4];
       load_four(b, shared + T::KeyTile::chunk_offset(chunk * 4 + k, column_chunk));
-      DEV_UNROLL for (int i = 0; i < kRows; i++) {
+      DEV_UNROLL for (int i = 0; i < T::kGradientQueries; i++) {
         DEV_UNROLL for (int j = 0; j < 4; j++) values[i * 4 + j] = dev::fused_multiply_add(a[i][k], b[j], values[i * 4 + j]);
       }
     }
   }
-  const int64_t slot = query_slot(document.first_query, item.index, T::kQueries) + tile;
-  const int64_t part = (head * static_cast<int64_t>(p.query_slots) + slot) * T::kWarps + thread / 32;
-  const int32_t blocks = contributing_blocks(document, tile, T::kQueries, T::kKeys);
-  if (!add_in_order(values, p.sums + part * (kRows * 4 * 32), p.flags + part, item.block, blocks)) return;
+}
+
+// Writes a query gradient: this thread's rows and columns of the tile.
+template <class T>
+DEV_FN void store_query_gradient(const AttentionBackwardProblem& p, const AttentionDocument& document, int32_t head, int32_t first_row,
+                                 uint32_t column_chunk, const float (&values)[T::kGradientQueries * 4]) {
   const int32_t column = static_cast<int32_t>(column_chunk) * 4;
   if (column >= p.forward.head_size) return;
-  DEV_UNROLL for (int i = 0; i < kRows; i++) {
-    const int32_t row = tile * T::kQueries + static_cast<int32_t>(first_row) + i;
+  DEV_UNROLL for (int i = 0; i < T::kGradientQueries; i++) {
+    const int32_t row = first_row + i;
     if (row >= document.queries) break;
     store_four(p.query_gradient.data + (document.first_query + row) * p.query_gradient.row_stride +
                    (static_cast<int64_t>(head) * p.forward.head_size + column) * 4,
@@ -188,6 +185,8 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
 
   const uint32_t key_chunk = thread / T::kColumnThreads;
   const uint32_t column_chunk = thread % T::kColumnThreads;
+  const uint32_t sum_row = key_chunk * T::kGradientQueries;  // Of this thread's part of a query tile.
+  OrderedSum<T::kGradientQueries * 4> ordered(item.block);
   const uint32_t thread_row = thread / 16;
   const uint32_t thread_column = thread % 16;
   float key_gradient[4][4];
@@ -216,6 +215,7 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
                                                             p.output_gradient.row_stride, left, bytes, p.aligned_inputs, thread);
       load_statistics<T::kQueries>(shared + T::kStatisticsAt, p.rows + (static_cast<int64_t>(head) * p.forward.queries.tokens + row) * 2, left, thread);
       dev::cp_async_commit();
+      ordered.publish();
       dev::cp_async_wait<0>();
       dev::sync_block();
       {
@@ -226,11 +226,22 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
         store_probabilities<T>(scores, gradients, shared, thread_row, thread_column, p.scale_log2, document, first_query, first_key);
       }
       dev::sync_block();
+      const SumPlace place = sum_place<T>(p, document, item.index, item.block, head, tile, thread / 32);
+      float before[T::kGradientQueries * 4];
+      float values[T::kGradientQueries * 4];
+      ordered.take(before, place.part, place.flag);
       add_gradients<T>(value_gradient, shared + T::kProbabilitiesAt, key_chunk, shared + T::kGradientsAt, column_chunk);
       add_gradients<T>(key_gradient, shared + T::kScoresAt, key_chunk, shared + T::kQueriesAt, column_chunk);
-      add_query_gradient<T>(p, document, item, head, tile, shared, thread);
+      multiply_scores<T>(values, shared, sum_row, column_chunk);
+      ordered.add(values, before);
+      if (place.last) {
+        store_query_gradient<T>(p, document, head, first_query + static_cast<int32_t>(sum_row), column_chunk, values);
+      } else {
+        ordered.give(values, place.part, place.flag);
+      }
     }
   }
+  ordered.publish();
 
   const int32_t column = static_cast<int32_t>(column_chunk) * 4;
   if (column >= p.forward.head_size) return;
