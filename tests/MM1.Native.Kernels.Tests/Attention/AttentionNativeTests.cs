@@ -26,7 +26,9 @@ public sealed partial class AttentionNativeTests
         Of("packed, empty documents, rows behind", AttentionMask.Causal, [0, 5, 0, 64, 1, 70, 0, 0], [0, 5, 0, 64, 1, 70, 0, 0], extra: 7, layout: AttentionLayout.Fused),
         Of("packed, lengths differ", AttentionMask.Causal, [5, 0, 64, 17, 9], [7, 12, 40, 17, 0], extra: 3),
         Of("prefixes", AttentionMask.Prefix, [30, 30, 30, 30, 45, 10], [30, 30, 30, 30, 15, 75], prefixes: [0, 13, 30, 99, 20, 70], layout: AttentionLayout.Gaps),
-        Of("log-sum-exp near -400", AttentionMask.Causal, [192], [192], heads: 1, keyValueHeads: 1, shift: -70),
+        // Exponentials of the log-sum-exp under- and overflow, length % 128 == 64.
+        Of("log-sum-exp near -100", AttentionMask.Causal, [192], [192], heads: 1, keyValueHeads: 1, headSize: 64, shift: -13),
+        Of("log-sum-exp near 110", AttentionMask.Full, [64], [192], heads: 1, keyValueHeads: 1, headSize: 64, shift: 13),
         Of("sharp rows", AttentionMask.Causal, [92], [92], heads: 1, keyValueHeads: 1, spread: 6),
     ];
 

@@ -65,8 +65,8 @@ public sealed class FlashAttentionTests
         double stored = Storage.Rounding(attention.Compute);
         Agreement.Check("Output", actual.Output, exact.Output, plain.Output, stored: stored);
         Agreement.Check("LogSumExp", actual.LogSumExp, exact.LogSumExp, plain.LogSumExp);
-        Agreement.Check("QueryGradient", actual.QueryGradient, exact.QueryGradient, plain.QueryGradient, stored: stored);
-        Agreement.Check("KeyGradient", actual.KeyGradient, exact.KeyGradient, plain.KeyGradient, stored: stored);
+        CheckGradient("QueryGradient", actual.QueryGradient, exact.QueryGradient, plain.QueryGradient, attention.Key);
+        CheckGradient("KeyGradient", actual.KeyGradient, exact.KeyGradient, plain.KeyGradient, attention.Query);
         Agreement.Check("ValueGradient", actual.ValueGradient, exact.ValueGradient, plain.ValueGradient, stored: stored);
         for (int row = shape.QueryOffsets[^1]; row < shape.QueryTokens; row++)
         {
@@ -75,6 +75,20 @@ public sealed class FlashAttentionTests
             Assert.All(actual.QueryGradient[(row * columns)..((row + 1) * columns)], value => Assert.Equal(0f, value));
         }
         CheckSame(operands.Run(), actual);
+
+        void CheckGradient(string what, float[] gradient, double[] reference, float[] straightforward, float[] factor)
+        {
+            if (attention.Compute == DType.Float32 && device.Kind == DeviceKind.Cpu || reference.Any(static value => value != 0))
+            {
+                Agreement.Check(what, gradient, reference, straightforward, stored: stored);
+                return;
+            }
+            // A key alone has all of the weight, and the gradient of its score is the difference of two equal sums: nothing but a few roundings of their size.
+            double sums = Root(attention.OutputGradient) * Root(attention.Value) * Math.Sqrt(shape.HeadSize), limit = 8 * 5.96e-8 * sums * shape.Scale * Root(factor);
+            Assert.All(gradient, value => Assert.InRange(value, -limit, limit));
+        }
+
+        static double Root(float[] values) => Math.Sqrt(values.Sum(static value => (double)value * value) / Math.Max(values.Length, 1));
     }
 
     [Theory, InlineData(AttentionMask.Full), InlineData(AttentionMask.Causal), InlineData(AttentionMask.Prefix)]
