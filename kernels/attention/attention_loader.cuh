@@ -5,7 +5,7 @@
 //   unaligned   for any address and stride: elements through registers, visible to others after the barrier that a tile needs anyway.
 //               Slower by far; the tile is the same, so the results are the same bits.
 //
-// Which of the two is the same for the whole launch. A source is a row of one operand: its address may be that of any column.
+// Which of the two is the same for the whole launch.
 #pragma once
 #include "attention/attention_tile.h"
 #include "dev/async_copy.cuh"
@@ -16,7 +16,7 @@ namespace mm1 {
 template <class Tile, int Threads>
 class AttentionLoader {
  public:
-  // `source`: element (0, first column) of row 0 of the document; `columns`: of the head, from there on.
+  // `source`: the head's first element in row 0 of the document; `columns`: head size.
   MM1_DEVICE_MEMBER AttentionLoader(const char* source, int64_t row_stride, int32_t rows, int32_t columns, bool aligned, uint32_t thread)
       : source_(source),
         row_stride_(row_stride),
@@ -26,16 +26,18 @@ class AttentionLoader {
         row_(thread / Tile::kGroup),
         chunk_(thread % Tile::kGroup) {}
 
-  // The tile whose first row is row `first` of the document, into the tile at shared address `target`.
-  MM1_DEVICE_MEMBER void load(uint32_t target, int32_t first) const {
+  // The tile whose first row is row `first` of the document and whose first chunk is chunk `first_chunk` of the head, into the tile at
+  // shared address `target`.
+  MM1_DEVICE_MEMBER void load(uint32_t target, int32_t first, int32_t first_chunk = 0) const {
     const int32_t row = first + static_cast<int32_t>(row_);
-    const char* const source = source_ + row * row_stride_ + chunk_ * 16;
+    const int32_t chunk = first_chunk + static_cast<int32_t>(chunk_);
+    const char* const source = source_ + row * row_stride_ + chunk * 16;
     const uint32_t place = target + Tile::chunk_offset(row_, chunk_);
     if (aligned_) {
       DEV_UNROLL for (int pass = 0; pass < kPasses; pass++) {
         const bool row_inside = row + pass * kRowsPerPass < rows_;
         DEV_UNROLL for (int group = 0; group < kGroups; group++) {
-          const bool inside = row_inside && static_cast<int32_t>(chunk_) + group * Tile::kGroup < chunks_;
+          const bool inside = row_inside && chunk + group * Tile::kGroup < chunks_;
           const char* const from = inside ? source + pass * (kRowsPerPass * row_stride_) + group * (Tile::kGroup * 16) : source_;
           dev::cp_async16(place + pass * (kRowsPerPass * Tile::kRowBytes) + group * (Tile::kGroup * 16), from, inside ? 16 : 0);
         }
@@ -44,7 +46,7 @@ class AttentionLoader {
       DEV_NO_UNROLL for (int pass = 0; pass < kPasses; pass++) {
         const bool row_inside = row + pass * kRowsPerPass < rows_;
         DEV_NO_UNROLL for (int group = 0; group < kGroups; group++) {
-          const bool inside = row_inside && static_cast<int32_t>(chunk_) + group * Tile::kGroup < chunks_;
+          const bool inside = row_inside && chunk + group * Tile::kGroup < chunks_;
           const char* const from = source + pass * (kRowsPerPass * row_stride_) + group * (Tile::kGroup * 16);
           uint32_t words[4] = {0u, 0u, 0u, 0u};
           if (inside) {

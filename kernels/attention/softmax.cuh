@@ -1,9 +1,8 @@
 // The online softmax of one row, walked over tiles of keys; free of matrix instructions, so that every kernel of the family shares it.
 //
-//   maximum   a score near the largest seen so far: it is raised only when a score is more than kSlack powers of two above it. Until then
-//             exponentials are at most 2^kSlack, which costs no precision, and a raise, which rescales the row's output, gets rare. Whether
-//             it is raised is decided by the row's own scores.
-//   sum       of exponentials against that maximum
+//   maximum   the largest score so far. It is never left behind to save a rescaling of the output: the largest exponential of a row is
+//             exactly 1, also in bfloat16, and a row that one key dominates is as good as that key's value.
+//   sum       of exponentials against that maximum, before any rounding
 //
 // Scores come unscaled; `exponent` = |scale| * log2(e) turns their differences into powers of two. A negative scale has been given to the
 // query's signs before, and scale 0 has made the query 0 with an exponent of 1 (ScoreScale), so that here exponent > 0 and a masked score is
@@ -19,7 +18,6 @@ namespace mm1 {
 
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
-constexpr float kSlack = 8.0f;
 
 DEV_FN float minus_infinity() { return dev::u2f(0xff800000u); }
 
@@ -36,6 +34,8 @@ struct ScoreScale {
         flip32(scale < 0.0f ? 0x80000000u : 0u),
         flip16(scale < 0.0f ? 0x80008000u : 0u) {}
 
+  // Whether the query stays as it is.
+  MM1_DEVICE_MEMBER bool is_plain() const { return keep == ~0u && flip32 == 0u; }
   MM1_DEVICE_MEMBER uint32_t pair(uint32_t two) const { return (two & keep) ^ flip16; }
   MM1_DEVICE_MEMBER uint32_t word(uint32_t one) const { return (one & keep) ^ flip32; }
 };
@@ -51,7 +51,7 @@ struct SoftmaxRow {
 
   // Takes the largest score of the next tile. Returns the factor on what was added up so far: exactly 1 where the maximum stays.
   MM1_DEVICE_MEMBER float raise(float largest, float exponent) {
-    const bool raised = (largest - maximum) * exponent > kSlack;  // -infinity less itself is NaN: not raised.
+    const bool raised = largest > maximum;
     const float factor = raised ? dev::exp2_approx((maximum - largest) * exponent) : 1.0f;
     maximum = raised ? largest : maximum;
     sum *= factor;

@@ -106,7 +106,7 @@ TEST(attention_backward_access, sums_pass_through_memory_once) {
     const uint64_t bytes = static_cast<uint64_t>(which.queries[0]) * static_cast<uint64_t>(which.head_size) * 4;
     uint64_t read = 0, written = 0;
     for (const emulator::AccessSite& site : counted.sites) {
-      if (!site.global || site.where.find("backward_tile") == std::string::npos) continue;
+      if (!site.global || site.where.find("backward_sum") == std::string::npos) continue;
       (site.write ? written : read) += site.units * 32;
     }
     CHECK_EQUAL(bytes, read);
