@@ -15,7 +15,9 @@
 //                            memory, barrier; start output gradients t + 1; key_gradient, query_gradient
 // Budget     attention_backward_budget in backward.h; 28 to 97 KB of shared memory, one barrier; every profile has room (plan_tests).
 // Not here   wgmma and TMA (sm_90), packing of grouped heads into one tile.
+#include "attention/backward_sum.cuh"
 #include "attention/backward_tile.cuh"
+#include "attention/fragments.cuh"
 #include "dev/launch.h"
 #include "dev/matrix.cuh"
 #include "host/device.h"
@@ -73,34 +75,16 @@ DEV_FN void clear(float (&sums)[R][C][4]) {
   }
 }
 
-// sums[16 keys, queries] = a[first_row .., head_size] b[queries, head_size]^T, both with k contiguous.
+// sums[16 keys, queries] = a[first_row .., head_size] b[queries, head_size]^T.
 template <class T>
 DEV_FN void multiply_rows(float (&sums)[1][T::kQueries / 8][4], uint32_t a_tile, uint32_t first_row, uint32_t b_tile) {
-  const uint32_t lane = dev::lane();
-  const uint32_t matrix = lane >> 3;
   clear(sums);
   DEV_UNROLL for (uint32_t step = 0; step < T::kHeadSize / 16; step++) {
     uint32_t a[1][4];
     uint32_t b[T::kQueries / 8][2];
-    dev::ldmatrix_x4(a[0], a_tile + T::KeyTile::chunk_offset(first_row + (matrix & 1) * 8 + (lane & 7), step * 2 + (matrix >> 1)));
-    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) {
-      uint32_t two[4];
-      dev::ldmatrix_x4(two, b_tile + T::KeyTile::chunk_offset(j * 8 + (matrix >> 1) * 8 + (lane & 7), step * 2 + (matrix & 1)));
-      DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = two[e];
-    }
+    load_a<typename T::KeyTile>(a[0], a_tile, first_row, step);
+    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) load_b_of_rows<typename T::QueryTile>(b[j], b[j + 1], b_tile, j * 8, step);
     dev::mma_bf16_tile(sums, a, b);
-  }
-}
-
-// The fragments b of 16 rows (k) and Columns columns of a tile whose columns are contiguous.
-template <class T, int Columns>
-DEV_FN void load_columns(uint32_t (&b)[Columns / 8][2], uint32_t tile, uint32_t first_row, uint32_t first_column) {
-  const uint32_t lane = dev::lane();
-  const uint32_t matrix = lane >> 3;
-  DEV_UNROLL for (uint32_t j = 0; j < Columns / 8; j += 2) {
-    uint32_t two[4];
-    dev::ldmatrix_x4_trans(two, tile + T::KeyTile::chunk_offset(first_row + (matrix & 1) * 8 + (lane & 7), first_column / 8 + j + (matrix >> 1)));
-    DEV_UNROLL for (int e = 0; e < 4; e++) b[j + e / 2][e % 2] = two[e];
   }
 }
 
@@ -117,7 +101,9 @@ DEV_FN void add_gradients(KeyGradients<T>& gradients, const uint32_t (&a)[T::kQu
     const uint32_t own[1][4] = {{a[step][0], a[step][1], a[step][2], a[step][3]}};
     DEV_UNROLL for (uint32_t part = 0; part < T::kParts; part++) {
       uint32_t b[T::kPartTiles][2];
-      load_columns<T, T::kPartTiles * 8>(b, b_tile, step * 16, first_column + part * T::kPartTiles * 8);
+      DEV_UNROLL for (uint32_t j = 0; j < T::kPartTiles; j += 2) {
+        load_b_of_columns<typename T::QueryTile>(b[j], b[j + 1], b_tile, step, first_column / 8 + part * T::kPartTiles + j);
+      }
       dev::mma_bf16_tile(gradients.sums[part], own, b);
     }
   }
@@ -250,7 +236,9 @@ DEV_FN void multiply_scores(float (&sums)[1][T::kQueryColumns / 8][4], uint32_t 
     uint32_t a[1][4];
     uint32_t b[T::kQueryColumns / 8][2];
     dev::ldmatrix_x4_trans(a[0], shared + T::kScoresAt + T::Scores::offset(key, first_row / 8 + (matrix & 1)));
-    load_columns<T, T::kQueryColumns>(b, shared, step * 16, first_column);
+    DEV_UNROLL for (uint32_t j = 0; j < T::kQueryColumns / 8; j += 2) {
+      load_b_of_columns<typename T::KeyTile>(b[j], b[j + 1], shared, step, first_column / 8 + j);
+    }
     dev::mma_bf16_tile(sums, a, b);
   }
 }

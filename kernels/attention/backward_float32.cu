@@ -11,6 +11,7 @@
 //                            gradients. Other blocks of the SM run while one waits.
 // Budget     attention_backward_budget in backward.h; 64 to 72 KB of shared memory, one barrier; every profile has room (plan_tests).
 // Not here   two stages of queries: the third block of an SM hides more than they would.
+#include "attention/backward_sum.cuh"
 #include "attention/backward_tile.cuh"
 #include "dev/launch.h"
 #include "host/device.h"

@@ -23,11 +23,10 @@ mm1_api full_table() {
   table.flash_attention_decode_workspace_bytes = mm1_flash_attention_decode_workspace_bytes;
   table.key_value_cache_append = mm1_key_value_cache_append;
 
-  table.flash_attention_forward = mm1_flash_attention_forward;
-  table.flash_attention_forward_workspace_bytes = mm1_flash_attention_forward_workspace_bytes;
-
   table.flash_attention_backward = mm1_flash_attention_backward;
   table.flash_attention_backward_workspace_bytes = mm1_flash_attention_backward_workspace_bytes;
+  table.flash_attention_forward = mm1_flash_attention_forward;
+  table.flash_attention_forward_workspace_bytes = mm1_flash_attention_forward_workspace_bytes;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
