@@ -3,6 +3,7 @@
 # A test program mm1_kernels_tests_<name>, linked with the insides of the emulated library, registered with CTest once for each mode:
 #   late, early         when asynchronous copies take effect
 #   seed1 seed2 seed3   random order of threads, blocks and streams
+#   residency1          one block at a time: a kernel that waits for a block which has not started hangs
 #   shadow              a second program with shadow memory; KERNELS are instrumented, SOURCES are not, but may look at MM1_SHADOW
 # Default: late. SHARED sources do not look at MM1_SHADOW: they are compiled once for all programs of the folder.
 function(mm1_shared_test_object source result)
@@ -40,6 +41,8 @@ function(mm1_add_tests name)
       set(environment MM1_EMULATOR_ASYNC=early)
     elseif(mode MATCHES "^seed([0-9]+)$")
       set(environment MM1_EMULATOR_SEED=${CMAKE_MATCH_1})
+    elseif(mode STREQUAL residency1)
+      set(environment MM1_EMULATOR_RESIDENCY=1)
     elseif(mode STREQUAL shadow)
       set(suffix _shadow)
     else()

@@ -19,6 +19,36 @@ mm1_api full_table() {
   table.gemm_workspace_bytes = mm1_gemm_workspace_bytes;
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
+  table.flash_attention_decode = mm1_flash_attention_decode;
+  table.flash_attention_decode_workspace_bytes = mm1_flash_attention_decode_workspace_bytes;
+  table.key_value_cache_append = mm1_key_value_cache_append;
+
+  table.flash_attention_backward = mm1_flash_attention_backward;
+  table.flash_attention_backward_workspace_bytes = mm1_flash_attention_backward_workspace_bytes;
+  table.flash_attention_forward = mm1_flash_attention_forward;
+  table.flash_attention_forward_workspace_bytes = mm1_flash_attention_forward_workspace_bytes;
+
+  table.layer_norm_forward = mm1_layer_norm_forward;
+  table.layer_norm_backward = mm1_layer_norm_backward;
+  table.layer_norm_backward_workspace_bytes = mm1_layer_norm_backward_workspace_bytes;
+  table.rms_norm_forward = mm1_rms_norm_forward;
+  table.rms_norm_backward = mm1_rms_norm_backward;
+  table.rms_norm_backward_workspace_bytes = mm1_rms_norm_backward_workspace_bytes;
+  table.l2_normalize_forward = mm1_l2_normalize_forward;
+  table.l2_normalize_backward = mm1_l2_normalize_backward;
+
+  table.add = mm1_add;
+  table.multiply = mm1_multiply;
+  table.scale = mm1_scale;
+  table.activation_forward = mm1_activation_forward;
+  table.activation_backward = mm1_activation_backward;
+  table.gated_activation_forward = mm1_gated_activation_forward;
+  table.gated_activation_backward = mm1_gated_activation_backward;
+  table.rotary_embedding = mm1_rotary_embedding;
+  table.cast = mm1_cast;
+  table.fill = mm1_fill;
+  table.copy = mm1_copy;
+  table.transpose_blocks = mm1_transpose_blocks;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;

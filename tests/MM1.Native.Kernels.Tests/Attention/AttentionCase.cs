@@ -15,7 +15,8 @@ public enum AttentionLayout
 }
 
 /// <summary>One conformance case: data and shape, and how to run it on a device.</summary>
-public sealed record AttentionCase(string Name, AttentionShape Shape, bool Packed, AttentionLayout Layout, float[] Query, float[] Key, float[] Value, float[] OutputGradient)
+public sealed record AttentionCase(string Name, AttentionShape Shape, bool Packed, AttentionLayout Layout, float[] Query, float[] Key, float[] Value, float[] OutputGradient,
+    DType Compute = DType.Float32)
 {
     /// <summary>Documents of given lengths after one another; <paramref name="extra"/> rows follow that belong to none.</summary>
     public static AttentionCase Of(string name, AttentionMask mask, int[] queries, int[] keys, int heads = 2, int keyValueHeads = 2, int headSize = 32,
@@ -54,7 +55,17 @@ public sealed record AttentionCase(string Name, AttentionShape Shape, bool Packe
         };
     }
 
-    public override string ToString() => Name;
+    /// <summary>The same in another precision: operands rounded to it.</summary>
+    public AttentionCase In(DType compute) => this with
+    {
+        Query = Storage.Round(Query, compute),
+        Key = Storage.Round(Key, compute),
+        Value = Storage.Round(Value, compute),
+        OutputGradient = Storage.Round(OutputGradient, compute),
+        Compute = compute,
+    };
+
+    public override string ToString() => Compute == DType.Float32 ? Name : $"{Name} in {Compute}";
 
     private static int[] Offsets(int[] lengths)
     {
@@ -96,8 +107,8 @@ public sealed class AttentionOperands : IDisposable
                 attention.Key.AsSpan(row * keyColumns, keyColumns).CopyTo(fused.AsSpan(row * width + columns));
                 attention.Value.AsSpan(row * keyColumns, keyColumns).CopyTo(fused.AsSpan(row * width + columns + keyColumns));
             }
-            _inputs = [DeviceBuffer.From<float>(device, fused, shape.QueryTokens, width)];
-            _gradients = [new DeviceBuffer(device, shape.QueryTokens, width)];
+            _inputs = [Buffer(fused, shape.QueryTokens, width)];
+            _gradients = [new DeviceBuffer(device, shape.QueryTokens, width, attention.Compute)];
             inputs = Columns(_inputs[0], columns, keyColumns);
             gradients = Columns(_gradients[0], columns, keyColumns);
         }
@@ -105,22 +116,22 @@ public sealed class AttentionOperands : IDisposable
         {
             _inputs =
             [
-                DeviceBuffer.From<float>(device, attention.Query, shape.QueryTokens, columns, columns + gap),
-                DeviceBuffer.From<float>(device, attention.Key, shape.KeyTokens, keyColumns, keyColumns + 2 * gap),
-                DeviceBuffer.From<float>(device, attention.Value, shape.KeyTokens, keyColumns, keyColumns + 3 * gap),
+                Buffer(attention.Query, shape.QueryTokens, columns, gap),
+                Buffer(attention.Key, shape.KeyTokens, keyColumns, 2 * gap),
+                Buffer(attention.Value, shape.KeyTokens, keyColumns, 3 * gap),
             ];
             _gradients =
             [
-                new DeviceBuffer(device, shape.QueryTokens, columns, rowStride: columns + 2 * gap),
-                new DeviceBuffer(device, shape.KeyTokens, keyColumns, rowStride: keyColumns + 3 * gap),
-                new DeviceBuffer(device, shape.KeyTokens, keyColumns, rowStride: keyColumns + gap),
+                new DeviceBuffer(device, shape.QueryTokens, columns, attention.Compute, columns + 2 * gap),
+                new DeviceBuffer(device, shape.KeyTokens, keyColumns, attention.Compute, keyColumns + 3 * gap),
+                new DeviceBuffer(device, shape.KeyTokens, keyColumns, attention.Compute, keyColumns + gap),
             ];
             inputs = [.. _inputs.Select(buffer => buffer.Operand)];
             gradients = [.. _gradients.Select(buffer => buffer.Operand)];
         }
-        _output = new DeviceBuffer(device, shape.QueryTokens, columns, rowStride: columns + 5 * gap);
+        _output = new DeviceBuffer(device, shape.QueryTokens, columns, attention.Compute, columns + 5 * gap);
         _logSumExp = new DeviceBuffer(device, shape.Heads, shape.QueryTokens, rowStride: shape.QueryTokens + gap);
-        _outputGradient = DeviceBuffer.From<float>(device, attention.OutputGradient, shape.QueryTokens, columns, columns + gap);
+        _outputGradient = Buffer(attention.OutputGradient, shape.QueryTokens, columns, gap);
         if (attention.Packed)
         {
             _queryOffsets = DeviceBuffer.From<int>(device, shape.QueryOffsets, 1, shape.QueryOffsets.Length);
@@ -176,16 +187,17 @@ public sealed class AttentionOperands : IDisposable
     }
 
     /// <summary>Whether every output still holds its poison.</summary>
-    public bool Untouched() => _gradients.Append(_output).Append(_logSumExp).All(buffer => buffer.Download().All(float.IsNaN));
+    public bool Untouched() => _gradients.Append(_output).Append(_logSumExp).All(buffer => buffer.DownloadFloats().All(float.IsNaN));
 
     private AttentionResults Download()
     {
         AttentionShape shape = _case.Shape;
         int columns = shape.Heads * shape.HeadSize, keyColumns = shape.KeyValueHeads * shape.HeadSize;
+        float[] output = _output.DownloadFloats(), logSumExp = _logSumExp.Download();
         if (_gradients.Length == 3)
-            return new AttentionResults(_output.Download(), _logSumExp.Download(), _gradients[0].Download(), _gradients[1].Download(), _gradients[2].Download());
-        float[] fused = _gradients[0].Download();
-        return new AttentionResults(_output.Download(), _logSumExp.Download(), Cut(fused, 0, columns), Cut(fused, columns, keyColumns), Cut(fused, columns + keyColumns, keyColumns));
+            return new AttentionResults(output, logSumExp, _gradients[0].DownloadFloats(), _gradients[1].DownloadFloats(), _gradients[2].DownloadFloats());
+        float[] fused = _gradients[0].DownloadFloats();
+        return new AttentionResults(output, logSumExp, Cut(fused, 0, columns), Cut(fused, columns, keyColumns), Cut(fused, columns + keyColumns, keyColumns));
 
         float[] Cut(float[] rows, int first, int count)
         {
@@ -207,11 +219,18 @@ public sealed class AttentionOperands : IDisposable
         _prefixes?.Dispose();
     }
 
+    private DeviceBuffer Buffer(float[] values, int rows, int columns, int gap = 0)
+    {
+        var buffer = new DeviceBuffer(_device, rows, columns, _case.Compute, columns + gap);
+        buffer.UploadFloats(values);
+        return buffer;
+    }
+
     private static Operand[] Columns(DeviceBuffer fused, int columns, int keyColumns) =>
     [
         fused.Operand,
-        new Operand(fused.Address + columns * sizeof(float), DType.Float32, fused.RowStride),
-        new Operand(fused.Address + (columns + keyColumns) * sizeof(float), DType.Float32, fused.RowStride),
+        fused.Operand with { Data = fused.Address + columns * fused.DType.Size() },
+        fused.Operand with { Data = fused.Address + (columns + keyColumns) * fused.DType.Size() },
     ];
 
     private static int Longest(int[] offsets)

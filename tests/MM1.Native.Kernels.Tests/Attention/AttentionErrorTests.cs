@@ -6,9 +6,9 @@ namespace MM1.Native.Kernels.Tests.Attention;
 /// <summary>Every argument rule of the family: the verb and the rule are named, and nothing has been written.</summary>
 public sealed class AttentionErrorTests
 {
-    private delegate void Break(ref FlashAttentionForwardArgs args);
+    internal delegate void Break(ref FlashAttentionForwardArgs args);
 
-    private static readonly Dictionary<string, (Break Break, string Rule)> ForwardRules = new()
+    internal static readonly Dictionary<string, (Break Break, string Rule)> ForwardRules = new()
     {
         ["batch"] = ((ref FlashAttentionForwardArgs a) => a.Batch = -1, "Batch is -1; it must not be negative."),
         ["query tokens"] = ((ref FlashAttentionForwardArgs a) => a.QueryTokens = -2, "QueryTokens is -2"),

@@ -49,25 +49,49 @@ public sealed class DecodeTests
         Agreement.CheckBitwise("Output", cache.Decode(queries, lengths, queryLength, heads, 1 / MathF.Sqrt(headSize)), expected);
     }
 
-    [Fact]
-    public void AgreesWithTheReference()
+    public static IEnumerable<TheoryDataRow<string, DType>> DevicesAndTypes() => TestDevices.Names.Select(static name => new TheoryDataRow<string, DType>(name, DType.Float32)).Concat(
+        AttentionNativeTests.OnNative(static name => new[] { DType.Float32, DType.BFloat16 }.Select(type => new TheoryDataRow<string, DType>(name, type)), new TheoryDataRow<string, DType>("", DType.Float32)));
+
+    /// <summary>Several lengths at once against the reference; each sequence alone, and a second run, has the same bits.</summary>
+    [Theory, MemberData(nameof(DevicesAndTypes))]
+    public void AgreesWithTheReference(string deviceName, DType type)
     {
-        using var device = Device.Parse("cpu", new DeviceOptions { Threads = 2, PinThreads = false });
-        AttentionCase attention = AttentionCase.Of("decode", AttentionMask.Causal, [2], [91], heads: 4, keyValueHeads: 2);
-        using var cache = new Cache(device, 1, 2, 32);
-        cache.Append(0, 0, attention.Key, attention.Value);
+        const int QueryLength = 2, Heads = 4, KeyValueHeads = 2, HeadSize = 40, Columns = Heads * HeadSize, KeyColumns = KeyValueHeads * HeadSize;
+        using Device device = TestDevices.Open(deviceName);
+        // Beyond 256 keys a native device splits them.
+        int[] lengths = [91, 0, 300, 1, 257];
+        AttentionCase attention = AttentionCase.Of("decode", AttentionMask.Causal, [2, 2, 2, 2, 2], lengths, Heads, KeyValueHeads, HeadSize).In(type);
+        Func<float, float>? narrow = type == DType.BFloat16 ? static value => (BFloat16)value : null;
         double[] exact = AttentionReference.Forward(attention.Shape, Samples.As<double>(attention.Query), Samples.As<double>(attention.Key), Samples.As<double>(attention.Value)).Output;
-        float[] plain = AttentionReference.Forward(attention.Shape, attention.Query, attention.Key, attention.Value).Output;
-        Agreement.Check("Output", cache.Decode(attention.Query, [91], 2, 4, attention.Shape.Scale), exact, plain);
+        float[] plain = Storage.Round(AttentionReference.Forward(attention.Shape, attention.Query, attention.Key, attention.Value, narrow).Output, type);
+        using var cache = new Cache(device, lengths.Length, KeyValueHeads, HeadSize, type, 300);
+        for (int sequence = 0; sequence < lengths.Length; sequence++)
+        {
+            Range rows = (attention.Shape.KeyOffsets[sequence] * KeyColumns)..(attention.Shape.KeyOffsets[sequence + 1] * KeyColumns);
+            cache.Append(sequence, 0, attention.Key[rows], attention.Value[rows]);
+        }
+        float[] actual = cache.Decode(attention.Query, lengths, QueryLength, Heads, attention.Shape.Scale);
+        Agreement.Check("Output", actual, exact, plain, stored: Storage.Rounding(type));
+        Agreement.CheckBitwise("Output again", cache.Decode(attention.Query, lengths, QueryLength, Heads, attention.Shape.Scale), actual);
+        for (int sequence = 0; sequence < lengths.Length; sequence++)
+        {
+            AttentionCase alone = attention.Alone(sequence);
+            using var own = new Cache(device, 1, KeyValueHeads, HeadSize, type, 310);
+            own.Append(0, 0, alone.Key, alone.Value);
+            Agreement.CheckBitwise("Output alone", own.Decode(alone.Query, [lengths[sequence]], QueryLength, Heads, alone.Shape.Scale),
+                actual.AsSpan(sequence * QueryLength * Columns, QueryLength * Columns));
+        }
     }
 
-    [Fact]
-    public void AppendWritesRowsWhereTheyBelongAndSkipsPadding()
+    [Theory, MemberData(nameof(DevicesAndTypes))]
+    public void AppendWritesRowsWhereTheyBelongAndSkipsPadding(string deviceName, DType type)
     {
-        using var device = Device.Parse("cpu", new DeviceOptions { Threads = 1, PinThreads = false });
-        float[] key = Samples.Normal(1, 4 * 16), value = Samples.Normal(2, 4 * 16);
-        using DeviceBuffer keys = DeviceBuffer.From<float>(device, key, 4, 16, 24), values = DeviceBuffer.From<float>(device, value, 4, 16);
-        using DeviceBuffer keyCache = new(device, 2 * 3, 16, rowStride: 40), valueCache = new(device, 2 * 3, 16);
+        using Device device = TestDevices.Open(deviceName);
+        float[] key = Storage.Round(Samples.Normal(1, 4 * 16), type), value = Storage.Round(Samples.Normal(2, 4 * 16), type);
+        using DeviceBuffer keys = new(device, 4, 16, type, 24), values = new(device, 4, 16, type);
+        keys.UploadFloats(key);
+        values.UploadFloats(value);
+        using DeviceBuffer keyCache = new(device, 2 * 3, 16, type, 40), valueCache = new(device, 2 * 3, 16, type);
         using DeviceBuffer sequences = DeviceBuffer.From<int>(device, [1, -1, 0, 1], 1, 4), positions = DeviceBuffer.From<int>(device, [2, -7, 1, 0], 1, 4);
         device.Kernels.KeyValueCacheAppend(default, new KeyValueCacheAppendArgs
         {
@@ -86,7 +110,7 @@ public sealed class DecodeTests
         int[] rowOfToken = [5, -1, 1, 3];
         foreach ((DeviceBuffer cache, float[] source) in new[] { (keyCache, key), (valueCache, value) })
         {
-            float[] content = cache.Download();
+            float[] content = cache.DownloadFloats();
             for (int row = 0; row < 6; row++)
             {
                 int token = Array.IndexOf(rowOfToken, row);
@@ -97,22 +121,24 @@ public sealed class DecodeTests
     }
 
     /// <summary>A cache with gaps between its rows, poisoned where nothing was appended.</summary>
-    private sealed class Cache(Device device, int batch, int keyValueHeads, int headSize) : IDisposable
+    private sealed class Cache(Device device, int batch, int keyValueHeads, int headSize, DType type = DType.Float32, int maxLength = MaxLength) : IDisposable
     {
-        private readonly DeviceBuffer _keys = new(device, batch * MaxLength, keyValueHeads * headSize, rowStride: keyValueHeads * headSize + 8);
-        private readonly DeviceBuffer _values = new(device, batch * MaxLength, keyValueHeads * headSize, rowStride: keyValueHeads * headSize + 16);
+        private readonly DeviceBuffer _keys = new(device, batch * maxLength, keyValueHeads * headSize, type, keyValueHeads * headSize + 8);
+        private readonly DeviceBuffer _values = new(device, batch * maxLength, keyValueHeads * headSize, type, keyValueHeads * headSize + 16);
 
         public void Append(int sequence, int position, float[] key, float[] value)
         {
             int columns = keyValueHeads * headSize, tokens = key.Length / columns;
-            using DeviceBuffer keys = DeviceBuffer.From<float>(device, key, tokens, columns), values = DeviceBuffer.From<float>(device, value, tokens, columns);
+            using DeviceBuffer keys = new(device, tokens, columns, type), values = new(device, tokens, columns, type);
+            keys.UploadFloats(key);
+            values.UploadFloats(value);
             using DeviceBuffer sequences = DeviceBuffer.From<int>(device, Enumerable.Repeat(sequence, tokens).ToArray(), 1, tokens);
             using DeviceBuffer positions = DeviceBuffer.From<int>(device, Enumerable.Range(position, tokens).ToArray(), 1, tokens);
             device.Kernels.KeyValueCacheAppend(default, new KeyValueCacheAppendArgs
             {
                 Tokens = tokens,
                 Batch = batch,
-                MaxLength = MaxLength,
+                MaxLength = maxLength,
                 KeyValueHeads = keyValueHeads,
                 HeadSize = headSize,
                 Sequences = sequences.Address,
@@ -127,7 +153,8 @@ public sealed class DecodeTests
         public float[] Decode(float[] query, int[] lengths, int queryLength, int heads, float scale)
         {
             int columns = heads * headSize, rows = batch * queryLength;
-            using DeviceBuffer queries = DeviceBuffer.From<float>(device, query, rows, columns, columns + 8), output = new(device, rows, columns, rowStride: columns + 24);
+            using DeviceBuffer queries = new(device, rows, columns, type, columns + 8), output = new(device, rows, columns, type, columns + 24);
+            queries.UploadFloats(query);
             using DeviceBuffer lengthBuffer = DeviceBuffer.From<int>(device, lengths, 1, batch);
             var args = new FlashAttentionDecodeArgs
             {
@@ -136,7 +163,7 @@ public sealed class DecodeTests
                 Heads = heads,
                 KeyValueHeads = keyValueHeads,
                 HeadSize = headSize,
-                MaxLength = MaxLength,
+                MaxLength = maxLength,
                 Lengths = lengthBuffer.Address,
                 Query = queries,
                 KeyCache = _keys,
@@ -147,7 +174,7 @@ public sealed class DecodeTests
             using var workspace = new DeviceBuffer(device, 1, device.Kernels.FlashAttentionDecodeWorkspaceBytes(args), DType.UInt8);
             device.Kernels.FlashAttentionDecode(new Launch(0, workspace.Address, workspace.Columns), args);
             workspace.CheckGuards();
-            return output.Download();
+            return output.DownloadFloats();
         }
 
         public void Dispose()

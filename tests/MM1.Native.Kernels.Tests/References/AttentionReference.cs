@@ -15,11 +15,14 @@ public sealed record AttentionShape(AttentionMask Mask, float Scale, int Heads, 
     }
 }
 
-/// <summary>Attention by its definition, with all probabilities of a row at once.</summary>
+/// <summary>
+/// Attention by its definition, with all probabilities of a row at once. <c>narrow</c> rounds what a device of a narrower type rounds before it multiplies:
+/// probabilities and the gradients of scores.
+/// </summary>
 public static class AttentionReference
 {
     /// <summary>Output [QueryTokens, Heads, HeadSize] and log-sum-exp [Heads, QueryTokens].</summary>
-    public static (T[] Output, T[] LogSumExp) Forward<T>(AttentionShape shape, T[] query, T[] key, T[] value) where T : IFloatingPointIeee754<T>
+    public static (T[] Output, T[] LogSumExp) Forward<T>(AttentionShape shape, T[] query, T[] key, T[] value, Func<T, T>? narrow = null) where T : IFloatingPointIeee754<T>
     {
         var output = new T[query.Length];
         var logSumExp = new T[shape.Heads * shape.QueryTokens];
@@ -33,15 +36,16 @@ public static class AttentionReference
             if (scores.Length > 0) logSumExp[head * shape.QueryTokens + row] = maximum + T.Log(sum);
             for (int j = 0; j < scores.Length; j++)
             {
+                T probability = narrow is null ? scores[j] / sum : narrow(scores[j] / sum);
                 for (int d = 0; d < shape.HeadSize; d++)
-                    output[QueryAt(shape, row, head) + d] += scores[j] / sum * value[KeyAt(shape, keyRows[j], head) + d];
+                    output[QueryAt(shape, row, head) + d] += probability * value[KeyAt(shape, keyRows[j], head) + d];
             }
         });
         return (output, logSumExp);
     }
 
     /// <summary>Gradients with respect to query, key and value.</summary>
-    public static (T[] Query, T[] Key, T[] Value) Backward<T>(AttentionShape shape, T[] query, T[] key, T[] value, T[] output, T[] logSumExp, T[] outputGradient)
+    public static (T[] Query, T[] Key, T[] Value) Backward<T>(AttentionShape shape, T[] query, T[] key, T[] value, T[] output, T[] logSumExp, T[] outputGradient, Func<T, T>? narrow = null)
         where T : IFloatingPointIeee754<T>
     {
         T scale = T.CreateChecked(shape.Scale);
@@ -57,6 +61,7 @@ public static class AttentionReference
                 T probability = T.Exp(scores[j] - logSumExp[head * shape.QueryTokens + row]), probabilityGradient = T.Zero;
                 for (int d = 0; d < shape.HeadSize; d++) probabilityGradient += outputGradient[at + d] * value[keyAt + d];
                 T scoreGradient = probability * (probabilityGradient - delta) * scale;
+                if (narrow is not null) (probability, scoreGradient) = (narrow(probability), narrow(scoreGradient));
                 for (int d = 0; d < shape.HeadSize; d++)
                 {
                     valueGradient[keyAt + d] += probability * outputGradient[at + d];
