@@ -20,6 +20,8 @@ mm1_api full_table() {
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
 
+  table.random_fill = mm1_random_fill;
+
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
   table.device_set_current = mm1_device_set_current;
