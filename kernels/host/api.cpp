@@ -20,7 +20,6 @@ mm1_api full_table() {
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
 
-  table.random_fill = mm1_random_fill;
   table.add = mm1_add;
   table.multiply = mm1_multiply;
   table.scale = mm1_scale;
@@ -33,6 +32,22 @@ mm1_api full_table() {
   table.fill = mm1_fill;
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
+
+  table.gradient_norm = mm1_gradient_norm;
+  table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
+  table.adam_w = mm1_adam_w;
+  table.adafactor = mm1_adafactor;
+  table.adafactor_workspace_bytes = mm1_adafactor_workspace_bytes;
+
+  table.reduce = mm1_reduce;
+  table.reduce_rows = mm1_reduce_rows;
+  table.reduce_rows_workspace_bytes = mm1_reduce_rows_workspace_bytes;
+  table.arg_max = mm1_arg_max;
+  table.top_k = mm1_top_k;
+  table.softmax_forward = mm1_softmax_forward;
+  table.softmax_backward = mm1_softmax_backward;
+
+  table.random_fill = mm1_random_fill;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
