@@ -12,7 +12,7 @@
 //            adafactor_columns   C
 //            adafactor_updates   sums of squared updates of factored tensors
 //            adafactor_apply     parameters, first moments, shadows
-// Budget     up to 3 KB of shared memory, 256 threads, about 80 registers.
+// Budget     up to 2 KB of shared memory, 256 threads, about 80 registers.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "optimizer/float64.cuh"
@@ -148,22 +148,36 @@ DEV_FN void element_statistics(const AdafactorStep& now, float epsilon, const mm
 }
 
 DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_rows(const DEV_GRID_CONST Adafactor args) {
-  DEV_SHARED(double, scratch, kWarps);
+  DEV_SHARED(AdafactorPartial, warps, kWarps);
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
     const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0) continue;
+    const int64_t slot = item % kAdafactorSlots;
+    const Part part = is_factored(tensor) ? part_of(tensor.rows, slot) : elements_of(tensor.count, slot);
     AdafactorPartial own{0.0, 0.0, 0.0};
-    if (is_factored(tensor)) {
-      row_statistics(now, args.epsilon, tensor, part_of(tensor.rows, item % kAdafactorSlots), &own);
-    } else {
-      element_statistics(now, args.epsilon, tensor, elements_of(tensor.count, item % kAdafactorSlots), &own);
+    if (part.first == part.end) {
+      if (dev::tid() == 0) args.partials[item] = own;
+      continue;
     }
-    const double parameters = block_sum<kWarps>(own.parameters, scratch);
-    const double updates = block_sum<kWarps>(own.updates, scratch);
-    const double rows = block_sum<kWarps>(own.rows, scratch);
-    if (dev::tid() == 0) args.partials[item] = AdafactorPartial{parameters, updates, rows};
+    if (is_factored(tensor)) {
+      row_statistics(now, args.epsilon, tensor, part, &own);  // In lane 0 of each warp.
+    } else {
+      element_statistics(now, args.epsilon, tensor, part, &own);
+      own.parameters = warp_sum(own.parameters);
+      own.updates = warp_sum(own.updates);
+    }
+    dev::sync_block();  // Whoever still reads the sums of the item before.
+    if (dev::lane() == 0) warps[dev::tid() / 32] = own;
+    dev::sync_block();
+    if (dev::tid() != 0) continue;
+    for (int warp = 1; warp < kWarps; warp++) {
+      own.parameters = dev::add(own.parameters, warps[warp].parameters);
+      own.updates = dev::add(own.updates, warps[warp].updates);
+      own.rows = dev::add(own.rows, warps[warp].rows);
+    }
+    args.partials[item] = own;
   }
 }
 
@@ -203,15 +217,16 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_columns(const DEV_GRID_CONST 
 }
 
 DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_updates(const DEV_GRID_CONST Adafactor args) {
-  DEV_SHARED(double, scratch, kWarps);
+  DEV_SHARED(double, warp_sums, kWarps);
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
     const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0 || !is_factored(tensor)) continue;
+    const Part part = part_of(tensor.rows, item % kAdafactorSlots);
+    if (part.first == part.end) continue;  // Its sum is 0 already.
     const float mean = row_mean(tensor, args.partials + item / kAdafactorSlots * kAdafactorSlots);
     const bool aligned = is_aligned(tensor.gradient) && is_aligned(tensor.second_moment_column) && tensor.columns % 4 == 0;
-    const Part part = part_of(tensor.rows, item % kAdafactorSlots);
     double updates = 0.0;
     for (int64_t row = part.first + dev::tid() / 32; row < part.end; row += kWarps) {
       const float factor = row_factor(now, tensor, row, mean);
@@ -227,8 +242,13 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_updates(const DEV_GRID_CONST 
       });
       updates = dev::add(updates, sum);
     }
-    const double total = block_sum<kWarps>(updates, scratch);
-    if (dev::tid() == 0) args.partials[item].updates = total;
+    updates = warp_sum(updates);
+    dev::sync_block();  // Whoever still reads the sums of the item before.
+    if (dev::lane() == 0) warp_sums[dev::tid() / 32] = updates;
+    dev::sync_block();
+    if (dev::tid() != 0) continue;
+    for (int warp = 1; warp < kWarps; warp++) updates = dev::add(updates, warp_sums[warp]);
+    args.partials[item].updates = updates;
   }
 }
 
@@ -262,7 +282,10 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_apply(const DEV_GRID_CONST Ad
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
     const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0) continue;
-    const AdafactorPartial* partials = args.partials + item / kAdafactorSlots * kAdafactorSlots;
+    const int64_t slot = item % kAdafactorSlots;
+    const Part part = is_factored(tensor) ? part_of(tensor.rows, slot) : elements_of(tensor.count, slot);
+    if (part.first == part.end) continue;
+    const AdafactorPartial* partials = args.partials + (item - slot);
     const double count = static_cast<double>(tensor.count);
     const double updates = sum_of_slots(partials, [](const AdafactorPartial& partial) { return partial.updates; });
     const double parameters = sum_of_slots(partials, [](const AdafactorPartial& partial) { return partial.parameters; });
@@ -278,13 +301,11 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_apply(const DEV_GRID_CONST Ad
     const float decay = static_cast<float>(dev::multiply(learning_rate, static_cast<double>(tensor.weight_decay)));
     const bool aligned = is_aligned(tensor.master) && is_aligned(tensor.gradient) && (args.beta1 == 0.0f || is_aligned(tensor.first_moment));
     if (!is_factored(tensor)) {
-      const Part part = elements_of(tensor.count, item % kAdafactorSlots);
       apply(args, tensor, part.first, part.end - part.first, dev::tid(), kOptimizerThreads, now.clip, tensor.second_moment + part.first,
             aligned && is_aligned(tensor.second_moment), step, decay);
       continue;
     }
     const float mean = row_mean(tensor, partials);
-    const Part part = part_of(tensor.rows, item % kAdafactorSlots);
     for (int64_t row = part.first + dev::tid() / 32; row < part.end; row += kWarps) {
       apply(args, tensor, row * tensor.columns, tensor.columns, dev::lane(), 32, row_factor(now, tensor, row, mean), tensor.second_moment_column,
             aligned && is_aligned(tensor.second_moment_column) && tensor.columns % 4 == 0, step, decay);

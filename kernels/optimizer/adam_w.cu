@@ -6,7 +6,7 @@
 // Step       learning rate, step, clip factor and skip flag are read from the step state by every block; powers in float64.
 // Roles      two blocks of 256 threads for each multiprocessor; block b takes chunks b, b + blocks, ... of 4096 elements of one tensor, a thread
 //            fours of neighbours, two fours on their way at a time. Elements are independent: no bit depends on the grid.
-// Budget     2 KB of shared memory, 256 threads, about 96 registers.
+// Budget     1 KB of shared memory, 256 threads, about 96 registers.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "optimizer/shadow.cuh"
@@ -28,8 +28,7 @@ struct AdamWStep {
 };
 
 DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adam_w(const DEV_GRID_CONST AdamW args) {
-  DEV_SHARED(int64_t, ends, kOptimizerThreads);
-  DEV_SHARED(int64_t, warp_totals, kWalkWarps);
+  DEV_SHARED(uint32_t, ends, kOptimizerThreads);
   DEV_SHARED(AdamWStep, shared_step, 1);
   if (args.step_state->skip != 0) return;
   if (dev::tid() == 0) {
@@ -41,13 +40,14 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adam_w(const DEV_GRID_CONST AdamW args)
     now.clip = args.step_state->clip_factor;
     shared_step[0] = now;
   }
-  dev::sync_block();
+  count_chunks(args.tensors, args.tensor_count, 0, kAdamWChunk, ends);
   const AdamWStep now = shared_step[0];
   const float rest1 = static_cast<float>(dev::add(1.0, -static_cast<double>(args.beta1)));
   const float rest2 = static_cast<float>(dev::add(1.0, -static_cast<double>(args.beta2)));
 
   const int64_t every = static_cast<int64_t>(1) << 62;
-  walk_chunks(args, dev::bid_x(), every, dev::nbid_x(), ends, warp_totals, [&](const mm1_optimizer_tensor& tensor, int64_t chunk) {
+  walk_chunks(args.tensors, args.tensor_count, kAdamWChunk, dev::bid_x(), every, dev::nbid_x(), ends, true,
+              [&](const mm1_optimizer_tensor& tensor, int64_t chunk) {
     const double learning_rate = dev::multiply(now.learning_rate, static_cast<double>(tensor.learning_rate_scale));
     const float step = static_cast<float>(dev::multiply(learning_rate, now.correction1));
     const float decay = static_cast<float>(dev::multiply(learning_rate, static_cast<double>(tensor.weight_decay)));

@@ -1,4 +1,4 @@
-// float64 where an optimizer needs it: powers of the step's number, and sums over the threads of a block.
+// float64 where an optimizer needs it: powers of the step's number, and sums over a warp.
 #pragma once
 #include "dev/arithmetic.cuh"
 
@@ -61,30 +61,12 @@ DEV_FN uint64_t shuffle_xor_64(uint64_t bits, int distance) {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
-DEV_FN uint64_t shuffle_up_64(uint64_t bits, int distance) {
-  const uint32_t low = dev::shfl_up(static_cast<uint32_t>(bits), distance);
-  const uint32_t high = dev::shfl_up(static_cast<uint32_t>(bits >> 32), distance);
-  return static_cast<uint64_t>(high) << 32 | low;
-}
-
 // The sum over a warp, pair by pair: the same bits in every lane.
 DEV_FN double warp_sum(double value) {
   DEV_UNROLL for (int distance = 16; distance > 0; distance /= 2) {
     value = dev::add(value, double_from(shuffle_xor_64(double_bits(value), distance)));
   }
   return value;
-}
-
-// The sum over a block of `Warps` warps, which are added in ascending order; in every thread. `scratch` has a place for each warp.
-template <int Warps>
-DEV_FN double block_sum(double value, double* scratch) {
-  value = warp_sum(value);
-  dev::sync_block();  // Whoever still reads the scratch of the call before.
-  if (dev::lane() == 0) scratch[dev::tid() / 32] = value;
-  dev::sync_block();
-  double result = scratch[0];
-  DEV_UNROLL for (int warp = 1; warp < Warps; warp++) result = dev::add(result, scratch[warp]);
-  return result;
 }
 
 }  // namespace mm1

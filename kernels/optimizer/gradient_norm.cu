@@ -5,7 +5,7 @@
 //            chunks: a thread four accumulators for every 256th four elements, lanes in pairs, warps ascending; slots ascending by eights.
 // Roles      sum_squares           a block of 256 threads for each slot; finds its chunks in the tensor list (tensor_walk.cuh).
 //            finish_gradient_norm  a warp; writes the step state.
-// Budget     2 KB of shared memory, 256 threads, about 64 registers.
+// Budget     1 KB of shared memory, 256 threads, about 64 registers.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "optimizer/tensor_walk.cuh"
@@ -15,17 +15,30 @@ namespace mm1 {
 
 namespace {
 
+constexpr int kWarps = kOptimizerThreads / 32;
 constexpr int kAtOnce = 4;  // Fours on their way before the first is squared.
 constexpr int kSlotsOfLane = static_cast<int>(kNormSlots) / 32;
 
 DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) sum_squares(const DEV_GRID_CONST GradientNorm norm) {
-  DEV_SHARED(int64_t, ends, kOptimizerThreads);
-  DEV_SHARED(int64_t, warp_totals, kWalkWarps);
-  DEV_SHARED(double, scratch, kWalkWarps);
-  const int64_t chunks = total_chunks(norm, warp_totals);
+  DEV_SHARED(uint32_t, ends, kOptimizerThreads);
+  DEV_SHARED(double, warp_sums, kWarps);
+  int64_t chunks = 0;
+  for (int64_t batch = 0; batch < norm.tensor_count; batch += kOptimizerThreads) {
+    if (batch > 0) dev::sync_block();  // Whoever still reads the ends of the batch before.
+    count_chunks(norm.tensors, norm.tensor_count, batch, kNormChunk, ends);
+    chunks += ends[kOptimizerThreads - 1];
+  }
+  const bool is_counted = norm.tensor_count <= kOptimizerThreads;
+  if (!is_counted) dev::sync_block();
   const int64_t slot = dev::bid_x();
+  const int64_t first_chunk = slot * chunks / kNormSlots;
+  const int64_t end_chunk = (slot + 1) * chunks / kNormSlots;
+  if (first_chunk == end_chunk) {
+    if (dev::tid() == 0) norm.partial[slot] = 0.0;
+    return;
+  }
   double sums[4] = {0.0, 0.0, 0.0, 0.0};
-  walk_chunks(norm, slot * chunks / kNormSlots, (slot + 1) * chunks / kNormSlots, 1, ends, warp_totals,
+  walk_chunks(norm.tensors, norm.tensor_count, kNormChunk, first_chunk, end_chunk, 1, ends, is_counted,
               [&](const mm1_optimizer_tensor& tensor, int64_t chunk) {
     const float* gradient = tensor.gradient + chunk * kNormChunk;
     const int64_t left = tensor.count - chunk * kNormChunk;
@@ -46,8 +59,12 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) sum_squares(const DEV_GRID_CONST Gradie
       }
     }
   });
-  const double sum = block_sum<kWalkWarps>(dev::add(dev::add(sums[0], sums[1]), dev::add(sums[2], sums[3])), scratch);
-  if (dev::tid() == 0) norm.partial[slot] = sum;
+  double sum = warp_sum(dev::add(dev::add(sums[0], sums[1]), dev::add(sums[2], sums[3])));
+  if (dev::lane() == 0) warp_sums[dev::tid() / 32] = sum;
+  dev::sync_block();
+  if (dev::tid() != 0) return;
+  for (int warp = 1; warp < kWarps; warp++) sum = dev::add(sum, warp_sums[warp]);
+  norm.partial[slot] = sum;
 }
 
 DEV_KERNEL DEV_BOUNDS(32) finish_gradient_norm(const DEV_GRID_CONST GradientNorm norm) {

@@ -16,9 +16,9 @@ constexpr int64_t kNormSlots = 256;       // Runs of neighbouring chunks, each s
 constexpr int64_t kAdafactorSlots = 64;   // Parts of one tensor.
 
 constexpr KernelBudget kOptimizerBudgets[] = {
-    {"gradient_norm", kOptimizerThreads, kOptimizerThreads * 8 + 128, 64},
-    {"adam_w", kOptimizerThreads, kOptimizerThreads * 8 + 128, 96},
-    {"adafactor", kOptimizerThreads, 4096, 80},
+    {"gradient_norm", kOptimizerThreads, kOptimizerThreads * 4 + 64, 64},
+    {"adam_w", kOptimizerThreads, kOptimizerThreads * 4 + 32, 96},
+    {"adafactor", kOptimizerThreads, kOptimizerThreads * 8, 80},
 };
 
 struct GradientNorm {
