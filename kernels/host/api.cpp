@@ -50,6 +50,22 @@ mm1_api full_table() {
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
 
+  table.gradient_norm = mm1_gradient_norm;
+  table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
+  table.adam_w = mm1_adam_w;
+  table.adafactor = mm1_adafactor;
+  table.adafactor_workspace_bytes = mm1_adafactor_workspace_bytes;
+
+  table.reduce = mm1_reduce;
+  table.reduce_rows = mm1_reduce_rows;
+  table.reduce_rows_workspace_bytes = mm1_reduce_rows_workspace_bytes;
+  table.arg_max = mm1_arg_max;
+  table.top_k = mm1_top_k;
+  table.softmax_forward = mm1_softmax_forward;
+  table.softmax_backward = mm1_softmax_backward;
+
+  table.random_fill = mm1_random_fill;
+
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
   table.device_set_current = mm1_device_set_current;
