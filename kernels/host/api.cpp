@@ -33,6 +33,8 @@ mm1_api full_table() {
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
 
+  table.random_fill = mm1_random_fill;
+
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
   table.device_set_current = mm1_device_set_current;
