@@ -39,7 +39,7 @@ mm1_status launch_aligned_gemm(mm1_stream stream, const GemmProblem& problem, co
   using LoaderA = AlignedLoader<TileA, kShape.threads()>;
   using LoaderB = AlignedLoader<TileB, kShape.threads()>;
   constexpr int kResident = gemm_budget(Arithmetic::kKernel, Size).resident_blocks;
-  return launch_gemm_config<GemmConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages, kResident>>(stream, problem, plan);
+  return launch_gemm_config<MainLoopConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages, kResident>>(stream, problem, plan);
 }
 
 template <class Arithmetic>
@@ -51,7 +51,7 @@ mm1_status launch_unaligned_gemm(mm1_stream stream, const GemmProblem& problem, 
   using LoaderA = UnalignedLoader<TileA, kShape.threads()>;
   using LoaderB = UnalignedLoader<TileB, kShape.threads()>;
   constexpr int kResident = gemm_budget(Arithmetic::kKernel, GemmTile::small).resident_blocks;
-  return launch_gemm_config<GemmConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages, kResident>>(stream, problem, plan);
+  return launch_gemm_config<MainLoopConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages, kResident>>(stream, problem, plan);
 }
 
 template <class Arithmetic, GemmTile Size>

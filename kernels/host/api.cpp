@@ -65,6 +65,18 @@ mm1_api full_table() {
   table.softmax_backward = mm1_softmax_backward;
 
   table.random_fill = mm1_random_fill;
+  table.random_fill = mm1_random_fill;
+
+  table.convolution_forward = mm1_convolution_forward;
+  table.convolution_forward_workspace_bytes = mm1_convolution_forward_workspace_bytes;
+  table.convolution_backward_data = mm1_convolution_backward_data;
+  table.convolution_backward_data_workspace_bytes = mm1_convolution_backward_data_workspace_bytes;
+  table.convolution_backward_weight = mm1_convolution_backward_weight;
+  table.convolution_backward_weight_workspace_bytes = mm1_convolution_backward_weight_workspace_bytes;
+  table.adaptive_average_pool_forward = mm1_adaptive_average_pool_forward;
+  table.adaptive_average_pool_backward = mm1_adaptive_average_pool_backward;
+  table.grid_interpolation_forward = mm1_grid_interpolation_forward;
+  table.grid_interpolation_backward = mm1_grid_interpolation_backward;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
