@@ -1,5 +1,5 @@
-// float32 arithmetic that no compiler contracts or reorders: every function is one IEEE operation, rounded once, to nearest, on the device
-// and in its host twin. Kernels use these wherever the bits of a result must not depend on how a compiler saw the surrounding code.
+// float32 and float64 arithmetic that no compiler contracts or reorders: every function is one IEEE operation, rounded once, to nearest, on
+// the device and in its host twin. Kernels use these wherever the bits of a result must not depend on how a compiler saw the code around.
 #pragma once
 #include "device.cuh"
 
@@ -10,6 +10,12 @@ DEV_FN float fused_multiply_add(float a, float b, float c) { return __nvvm_fma_r
 DEV_FN float multiply(float a, float b) { return __nvvm_mul_rn_f(a, b); }
 DEV_FN float add(float a, float b) { return __nvvm_add_rn_f(a, b); }
 DEV_FN float divide(float a, float b) { return __nvvm_div_rn_f(a, b); }
+DEV_FN float square_root(float a) { return __nvvm_sqrt_rn_f(a); }
+DEV_FN double fused_multiply_add(double a, double b, double c) { return __nvvm_fma_rn_d(a, b, c); }
+DEV_FN double multiply(double a, double b) { return __nvvm_mul_rn_d(a, b); }
+DEV_FN double add(double a, double b) { return __nvvm_add_rn_d(a, b); }
+DEV_FN double divide(double a, double b) { return __nvvm_div_rn_d(a, b); }
+DEV_FN double square_root(double a) { return __nvvm_sqrt_rn_d(a); }
 DEV_FN float minimum(float a, float b) { return __nvvm_fmin_f(a, b); }
 DEV_FN float maximum(float a, float b) { return __nvvm_fmax_f(a, b); }
 #elif DEV_CUDA
@@ -17,6 +23,12 @@ DEV_FN float fused_multiply_add(float a, float b, float c) { return __fmaf_rn(a,
 DEV_FN float multiply(float a, float b) { return __fmul_rn(a, b); }
 DEV_FN float add(float a, float b) { return __fadd_rn(a, b); }
 DEV_FN float divide(float a, float b) { return __fdiv_rn(a, b); }
+DEV_FN float square_root(float a) { return __fsqrt_rn(a); }
+DEV_FN double fused_multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+DEV_FN double multiply(double a, double b) { return __dmul_rn(a, b); }
+DEV_FN double add(double a, double b) { return __dadd_rn(a, b); }
+DEV_FN double divide(double a, double b) { return __ddiv_rn(a, b); }
+DEV_FN double square_root(double a) { return __dsqrt_rn(a); }
 DEV_FN float minimum(float a, float b) { return fminf(a, b); }
 DEV_FN float maximum(float a, float b) { return fmaxf(a, b); }
 #else
@@ -25,6 +37,12 @@ DEV_FN float fused_multiply_add(float a, float b, float c) { return __builtin_fm
 DEV_FN float multiply(float a, float b) { return a * b; }
 DEV_FN float add(float a, float b) { return a + b; }
 DEV_FN float divide(float a, float b) { return a / b; }
+DEV_FN float square_root(float a) { return __builtin_sqrtf(a); }
+DEV_FN double fused_multiply_add(double a, double b, double c) { return __builtin_fma(a, b, c); }
+DEV_FN double multiply(double a, double b) { return a * b; }
+DEV_FN double add(double a, double b) { return a + b; }
+DEV_FN double divide(double a, double b) { return a / b; }
+DEV_FN double square_root(double a) { return __builtin_sqrt(a); }
 DEV_FN float minimum(float a, float b) { return __builtin_fminf(a, b); }
 DEV_FN float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
 #endif

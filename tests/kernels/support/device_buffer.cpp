@@ -56,45 +56,60 @@ mm1_operand DeviceBuffer::operand() const {
   return operand;
 }
 
-void DeviceBuffer::upload(const std::vector<float>& values) {
-  CHECK_EQUAL(static_cast<size_t>(rows_ * columns_), values.size());
+int64_t DeviceBuffer::element_bytes() const {
+  switch (dtype_) {
+    case MM1_DTYPE_FLOAT64:
+    case MM1_DTYPE_INT64:
+      return 8;
+    case MM1_DTYPE_FLOAT32:
+    case MM1_DTYPE_INT32:
+      return 4;
+    case MM1_DTYPE_BFLOAT16:
+    case MM1_DTYPE_FLOAT16:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+void DeviceBuffer::check_element(size_t size, bool is_floating) const {
+  CHECK_EQUAL(static_cast<size_t>(element_bytes()), size);
+  CHECK_EQUAL(dtype_ == MM1_DTYPE_FLOAT64 || dtype_ == MM1_DTYPE_FLOAT32, is_floating);
+}
+
+void DeviceBuffer::write(const void* elements) {
   std::vector<unsigned char> image = before_;
-  for (int64_t r = 0; r < rows_; r++) {
-    for (int64_t c = 0; c < columns_; c++) {
-      const uint32_t bits = bits_of(values[static_cast<size_t>(r * columns_ + c)]);
-      unsigned char* const place = &image[static_cast<size_t>((offset_ + r * row_stride_ + c) * element_bytes())];
-      if (dtype_ == MM1_DTYPE_FLOAT32) {
-        std::memcpy(place, &bits, 4);
-      } else {
-        const uint16_t upper = static_cast<uint16_t>(bits >> 16);
-        std::memcpy(place, &upper, 2);
-      }
-    }
+  const size_t row_bytes = static_cast<size_t>(columns_ * element_bytes());
+  for (int64_t r = 0; r < rows_ && row_bytes > 0; r++) {
+    std::memcpy(&image[static_cast<size_t>((offset_ + r * row_stride_) * element_bytes())],
+                static_cast<const unsigned char*>(elements) + static_cast<size_t>(r) * row_bytes, row_bytes);
   }
   CHECK_OK(mm1_memory_copy_to_device(nullptr, memory_, image.data(), bytes()));
 }
 
-std::vector<float> DeviceBuffer::download() const {
+void DeviceBuffer::read(void* elements) const {
   std::vector<unsigned char> image(static_cast<size_t>(bytes()));
   CHECK_OK(mm1_memory_copy_to_host(nullptr, image.data(), memory_, bytes()));
-  std::vector<float> values(static_cast<size_t>(rows_ * columns_));
-  std::vector<unsigned char> rest = image;
-  for (int64_t r = 0; r < rows_; r++) {
-    for (int64_t c = 0; c < columns_; c++) {
-      const size_t place = static_cast<size_t>((offset_ + r * row_stride_ + c) * element_bytes());
-      uint32_t bits = 0;
-      if (dtype_ == MM1_DTYPE_FLOAT32) {
-        std::memcpy(&bits, &image[place], 4);
-      } else {
-        uint16_t upper;
-        std::memcpy(&upper, &image[place], 2);
-        bits = static_cast<uint32_t>(upper) << 16;
-      }
-      values[static_cast<size_t>(r * columns_ + c)] = float_of(bits);
-      std::memcpy(&rest[place], &before_[place], static_cast<size_t>(element_bytes()));
-    }
+  const size_t row_bytes = static_cast<size_t>(columns_ * element_bytes());
+  for (int64_t r = 0; r < rows_ && row_bytes > 0; r++) {
+    const size_t place = static_cast<size_t>((offset_ + r * row_stride_) * element_bytes());
+    std::memcpy(static_cast<unsigned char*>(elements) + static_cast<size_t>(r) * row_bytes, &image[place], row_bytes);
+    std::memcpy(&image[place], &before_[place], row_bytes);
   }
-  CHECK_MESSAGE(rest == before_, "elements between the rows were written");
+  CHECK_MESSAGE(image == before_, "elements between the rows were written");
+}
+
+void DeviceBuffer::upload(const std::vector<float>& values) {
+  if (dtype_ != MM1_DTYPE_BFLOAT16) return upload_elements(values);
+  std::vector<uint16_t> upper;
+  for (float value : values) upper.push_back(static_cast<uint16_t>(bits_of(value) >> 16));
+  upload_elements(upper);
+}
+
+std::vector<float> DeviceBuffer::download() const {
+  if (dtype_ != MM1_DTYPE_BFLOAT16) return download_elements<float>();
+  std::vector<float> values;
+  for (uint16_t upper : download_elements<uint16_t>()) values.push_back(float_of(static_cast<uint32_t>(upper) << 16));
   return values;
 }
 

@@ -4,9 +4,11 @@
 #define MM1_TESTS_SUPPORT_DEVICE_BUFFER_H
 
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "mm1/kernels.h"
+#include "test.h"
 
 namespace test {
 
@@ -25,17 +27,36 @@ class DeviceBuffer {
   DeviceBuffer(const DeviceBuffer&) = delete;
   DeviceBuffer& operator=(const DeviceBuffer&) = delete;
 
-  // Values row by row, without gaps; they must be values of the dtype.
+  // Values row by row, without gaps; they must be values of the dtype, which is float32 or bfloat16.
   void upload(const std::vector<float>& values);
   std::vector<float> download() const;
 
+  // The same for any dtype, as elements of its size: int32_t for int32, uint16_t for the bits of bfloat16 and float16, uint8_t for bool.
+  template <class T>
+  void upload_elements(const std::vector<T>& values) {
+    check_element(sizeof(T), std::is_floating_point<T>::value);
+    CHECK_EQUAL(static_cast<size_t>(rows_ * columns_), values.size());
+    write(values.data());
+  }
+
+  template <class T>
+  std::vector<T> download_elements() const {
+    check_element(sizeof(T), std::is_floating_point<T>::value);
+    std::vector<T> values(static_cast<size_t>(rows_ * columns_));
+    read(values.data());
+    return values;
+  }
+
   mm1_operand operand() const;
   void* data() const { return static_cast<char*>(memory_) + offset_ * element_bytes(); }
-  int64_t element_bytes() const { return dtype_ == MM1_DTYPE_FLOAT32 ? 4 : 2; }
+  int64_t element_bytes() const;
   int64_t row_stride() const { return row_stride_; }
 
  private:
   int64_t bytes() const;
+  void check_element(size_t size, bool is_floating) const;
+  void write(const void* elements);
+  void read(void* elements) const;
 
   mm1_dtype dtype_;
   int64_t rows_;
