@@ -20,6 +20,19 @@ mm1_api full_table() {
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
 
+  table.add = mm1_add;
+  table.multiply = mm1_multiply;
+  table.scale = mm1_scale;
+  table.activation_forward = mm1_activation_forward;
+  table.activation_backward = mm1_activation_backward;
+  table.gated_activation_forward = mm1_gated_activation_forward;
+  table.gated_activation_backward = mm1_gated_activation_backward;
+  table.rotary_embedding = mm1_rotary_embedding;
+  table.cast = mm1_cast;
+  table.fill = mm1_fill;
+  table.copy = mm1_copy;
+  table.transpose_blocks = mm1_transpose_blocks;
+
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
   table.device_set_current = mm1_device_set_current;
