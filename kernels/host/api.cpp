@@ -77,6 +77,22 @@ mm1_api full_table() {
   table.adaptive_average_pool_backward = mm1_adaptive_average_pool_backward;
   table.grid_interpolation_forward = mm1_grid_interpolation_forward;
   table.grid_interpolation_backward = mm1_grid_interpolation_backward;
+  table.cross_entropy_forward = mm1_cross_entropy_forward;
+  table.cross_entropy_forward_workspace_bytes = mm1_cross_entropy_forward_workspace_bytes;
+  table.cross_entropy_backward = mm1_cross_entropy_backward;
+  table.cross_entropy_backward_workspace_bytes = mm1_cross_entropy_backward_workspace_bytes;
+  table.linear_cross_entropy_forward = mm1_linear_cross_entropy_forward;
+  table.linear_cross_entropy_forward_workspace_bytes = mm1_linear_cross_entropy_forward_workspace_bytes;
+  table.linear_cross_entropy_backward = mm1_linear_cross_entropy_backward;
+  table.linear_cross_entropy_backward_workspace_bytes = mm1_linear_cross_entropy_backward_workspace_bytes;
+  table.contrastive_loss_forward = mm1_contrastive_loss_forward;
+  table.contrastive_loss_forward_workspace_bytes = mm1_contrastive_loss_forward_workspace_bytes;
+  table.contrastive_loss_backward = mm1_contrastive_loss_backward;
+  table.contrastive_loss_backward_workspace_bytes = mm1_contrastive_loss_backward_workspace_bytes;
+  table.patch_regression_forward = mm1_patch_regression_forward;
+  table.patch_regression_forward_workspace_bytes = mm1_patch_regression_forward_workspace_bytes;
+  table.patch_regression_backward = mm1_patch_regression_backward;
+  table.patch_regression_backward_workspace_bytes = mm1_patch_regression_backward_workspace_bytes;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
