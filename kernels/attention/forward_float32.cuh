@@ -308,10 +308,12 @@ DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forwar
     }
   }
 
-  float* const log_sum_exp =
-      problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + work.head * problem.log_sum_exp_stride + document.first_query;
-  warp.finish(problem.output.data + document.first_query * problem.output.row_stride + head_bytes, problem.output.row_stride,
-              problem.head_size, launch.output_aligned != 0, log_sum_exp);
+  // Addresses of the output are made here, not kept through the loop.
+  const int64_t first_row = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(document.first_query)));
+  const int64_t head = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(work.head)));
+  float* const log_sum_exp = problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + head * problem.log_sum_exp_stride + first_row;
+  char* const output = problem.output.data + first_row * problem.output.row_stride + head * problem.head_size * 4;
+  warp.finish(output, problem.output.row_stride, problem.head_size, launch.output_aligned != 0, log_sum_exp);
 }
 
 }  // namespace mm1
