@@ -349,6 +349,39 @@ TEST(attention_forward, bits_depend_on_no_neighbour) {
   }
 }
 
+// A captured call replayed after cuSeqlens have changed computes the new documents: the grid and the record are those of the capacities.
+TEST(attention_forward, documents_are_read_when_the_kernel_runs) {
+  for (const mm1_dtype dtype : kDtypes) {
+    AttentionCase before = of(kCausal, {20, 0, 30}, {20, 0, 30});
+    before.dtype = dtype;
+    before.spare = 15;
+    AttentionCase after = before;
+    after.queries = after.keys = {4, 45, 1};
+    const AttentionInputs inputs = inputs_of(before);
+    const Result expected = run(after, inputs);
+    AttentionOperands operands(before, inputs);
+    const mm1_flash_attention_forward_args args = operands.forward_args();
+    mm1_stream stream = nullptr;
+    mm1_graph graph = nullptr;
+    mm1_graph_instance instance = nullptr;
+    CHECK_OK(mm1_stream_create(&stream));
+    CHECK_OK(mm1_graph_begin_capture(stream));
+    CHECK_OK(mm1_flash_attention_forward(stream, &args, nullptr, 0));
+    CHECK_OK(mm1_graph_end_capture(stream, &graph));
+    CHECK_OK(mm1_graph_instantiate(graph, &instance));
+    const int32_t offsets[] = {0, 4, 49, 50};
+    CHECK_OK(mm1_memory_copy_to_device(stream, const_cast<int32_t*>(args.cu_seqlens_query), offsets, sizeof offsets));
+    CHECK_OK(mm1_memory_copy_to_device(stream, const_cast<int32_t*>(args.cu_seqlens_key), offsets, sizeof offsets));
+    CHECK_OK(mm1_graph_launch(instance, stream));
+    CHECK_OK(mm1_stream_synchronize(stream));
+    check_same_bits("output", operands.output(), expected.output);
+    check_same_bits("log-sum-exp", operands.log_sum_exp(), expected.log_sum_exp);
+    CHECK_OK(mm1_graph_instance_destroy(instance));
+    CHECK_OK(mm1_graph_destroy(graph));
+    CHECK_OK(mm1_stream_destroy(stream));
+  }
+}
+
 // NaN that nobody may read: keys and values of other documents and behind all of them, queries of others.
 TEST(attention_forward, what_is_not_seen_is_not_read) {
   for (const mm1_dtype dtype : kDtypes) {
