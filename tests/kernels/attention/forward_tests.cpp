@@ -360,6 +360,7 @@ TEST(attention_forward, documents_are_read_when_the_kernel_runs) {
     const AttentionInputs inputs = inputs_of(before);
     const Result expected = run(after, inputs);
     AttentionOperands operands(before, inputs);
+    CHECK_OK(mm1_stream_synchronize(nullptr));  // The operands were filled on the library's own stream.
     const mm1_flash_attention_forward_args args = operands.forward_args();
     mm1_stream stream = nullptr;
     mm1_graph graph = nullptr;
