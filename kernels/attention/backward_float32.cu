@@ -13,12 +13,15 @@
 // Not here   two stages of queries: the third block of an SM hides more than they would.
 #include "attention/backward_sum.cuh"
 #include "attention/backward_tile.cuh"
+#include "attention/softmax.cuh"
 #include "dev/launch.h"
 #include "host/device.h"
 
 namespace mm1 {
 
 namespace {
+
+constexpr float kLog2ERest = 1.9259629911e-8f;  // log2(e) - kLog2E.
 
 // [queries, keys] floats; chunks of 4 keys permuted so that neighbouring rows lie in different halves of the banks.
 template <int Keys>
@@ -94,11 +97,15 @@ DEV_FN void store_probabilities(const float (&s)[T::kScoreQueries][T::kScoreKeys
   DEV_UNROLL for (uint32_t i = 0; i < T::kScoreQueries; i++) {
     const uint32_t row = thread_row + 16 * i;
     const uint2 statistics = dev::ld_shared_8(shared + T::kStatisticsAt + row * 8);
+    // log-sum-exp times log2(e) in two parts: rounded once, it would cost as much as all else together.
+    const float log_sum_exp = dev::u2f(statistics.x);
+    const float high = dev::multiply(log_sum_exp, kLog2E);
+    const float low = dev::fused_multiply_add(log_sum_exp, kLog2ERest, dev::fused_multiply_add(log_sum_exp, kLog2E, -high));
     const int32_t visible = document.visible(first_query + static_cast<int32_t>(row));
     DEV_UNROLL for (uint32_t j = 0; j < T::kScoreKeys; j++) {
       const uint32_t key = thread_column + 16 * j;
       const bool seen = first_key + static_cast<int32_t>(key) < visible;
-      const float p = dev::exp2_approx(dev::fused_multiply_add(s[i][j], scale_log2, -dev::u2f(statistics.x)));
+      const float p = dev::exp2_approx(dev::add(dev::fused_multiply_add(s[i][j], scale_log2, -high), -low));
       const float ds = dev::multiply(p, dev::add(dp[i][j], -dev::u2f(statistics.y)));
       const uint32_t at = T::Scores::offset(row, key / 4) + key % 4 * 4;
       dev::st_shared_4(shared + T::kProbabilitiesAt + at, seen ? dev::f2u(p) : 0u);
