@@ -1,7 +1,7 @@
 // Aligned operands: every kernel touches exactly the sectors of its bytes, once; counted by the emulator.
 #include <functional>
 
-#include "row_case.h"
+#include "support/row_case.h"
 
 namespace test {
 

@@ -2,7 +2,7 @@
 #include <functional>
 
 #include "elementwise/elementwise.h"
-#include "row_case.h"
+#include "support/row_case.h"
 
 namespace test {
 

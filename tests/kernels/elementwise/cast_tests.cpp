@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "elementwise/elementwise.h"
-#include "row_case.h"
+#include "support/row_case.h"
 #include "support/samples.h"
 
 namespace test {

@@ -1,7 +1,7 @@
 // Conformance of the arithmetic verbs and the activations. These kernels have no asynchronous operations: late, one seed and shadow are all
 // modes that differ. CI's cut: the whole list in late and by a seed, a third of it in shadow.
 #include "elementwise/elementwise.h"
-#include "row_case.h"
+#include "support/row_case.h"
 #include "support/activations.h"
 
 namespace test {

@@ -1,6 +1,6 @@
 // Conformance of mm1_rotary_embedding. Without asynchronous operations: late, one seed and shadow.
 #include "elementwise/elementwise.h"
-#include "row_case.h"
+#include "support/row_case.h"
 #include "support/samples.h"
 
 namespace test {

@@ -1,6 +1,6 @@
 // mm1_copy and mm1_transpose_blocks move bits of every storage type. Without asynchronous operations: late, one seed and shadow.
 #include "elementwise/elementwise.h"
-#include "row_case.h"
+#include "support/row_case.h"
 #include "support/samples.h"
 
 namespace test {

@@ -1,4 +1,4 @@
-#include "row_case.h"
+#include "support/row_case.h"
 
 #include "emulator/options.h"
 #include "emulator/runtime.h"

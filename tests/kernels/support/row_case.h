@@ -1,6 +1,6 @@
 // What tests of kernels over rows share: matrices of samples, shapes, and the error rule element by element.
-#ifndef MM1_TESTS_ELEMENTWISE_ROW_CASE_H
-#define MM1_TESTS_ELEMENTWISE_ROW_CASE_H
+#ifndef MM1_TESTS_SUPPORT_ROW_CASE_H
+#define MM1_TESTS_SUPPORT_ROW_CASE_H
 
 #include <memory>
 #include <string>
@@ -93,4 +93,4 @@ Sectors count_sectors(const Body& body) {
 
 }  // namespace test
 
-#endif  // MM1_TESTS_ELEMENTWISE_ROW_CASE_H
+#endif  // MM1_TESTS_SUPPORT_ROW_CASE_H
