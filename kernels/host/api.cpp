@@ -50,6 +50,12 @@ mm1_api full_table() {
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
 
+  table.embedding_gather = mm1_embedding_gather;
+  table.embedding_scatter_add = mm1_embedding_scatter_add;
+  table.embedding_scatter_add_workspace_bytes = mm1_embedding_scatter_add_workspace_bytes;
+  table.image_token_placement_forward = mm1_image_token_placement_forward;
+  table.image_token_placement_backward = mm1_image_token_placement_backward;
+
   table.gradient_norm = mm1_gradient_norm;
   table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
   table.adam_w = mm1_adam_w;

@@ -9,7 +9,7 @@
 
 #include "dev/launch.h"
 #include "host/device.h"
-#include "reduction/row_team.cuh"
+#include "reduction/warp_team.cuh"
 
 namespace mm1 {
 
@@ -18,10 +18,10 @@ namespace {
 constexpr int kAtOnce = 4;  // Packs on their way before the first is added.
 
 template <class T, int Warps>
-DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) reduce_columns(const DEV_GRID_CONST ColumnReduction reduction) {
+DEV_KERNEL DEV_BOUNDS(WarpTeam<Warps>::kThreads) reduce_columns(const DEV_GRID_CONST ColumnReduction reduction) {
   DEV_SHARED(float, scratch, Warps);
   constexpr int kPack = kPackElements<T>;
-  constexpr int kSize = RowTeam<Warps>::kSize;
+  constexpr int kSize = WarpTeam<Warps>::kSize;
   const bool maximum = reduction.reduction == MM1_REDUCTION_MAX;
   const bool products = reduction.multiplier.data != nullptr;
   const int64_t packs = (reduction.columns + kPack - 1) / kPack;
@@ -77,8 +77,8 @@ DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) reduce_columns(const DEV_GRID_CO
 template <class T, int Warps>
 mm1_status launch_team(const char* verb, mm1_stream stream, const ColumnReduction& reduction) {
   dev::LaunchConfig config;
-  config.grid = {row_blocks(reduction.rows, RowTeam<Warps>::kRows, current_profile()), 1, 1};
-  config.block = {RowTeam<Warps>::kThreads, 1, 1};
+  config.grid = {row_blocks(reduction.rows, WarpTeam<Warps>::kRows, current_profile()), 1, 1};
+  config.block = {WarpTeam<Warps>::kThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
   const dev::LaunchStatus status = dev::launch(config, reduce_columns<T, Warps>, reduction);
   return launched(verb, status.code, status.text);

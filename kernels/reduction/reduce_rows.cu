@@ -11,7 +11,7 @@
 
 #include "dev/launch.h"
 #include "host/device.h"
-#include "reduction/row_team.cuh"
+#include "reduction/warp_team.cuh"
 
 namespace mm1 {
 

@@ -65,7 +65,7 @@ struct RowReduction {
   int32_t reserved;
 };
 
-struct Softmax {
+struct RowSoftmax {
   RowOperand x;                // Backward: the forward's output.
   RowOperand output_gradient;  // Backward only.
   RowOperand output;           // Backward: the input gradient.
@@ -90,8 +90,8 @@ struct Selection {
 
 mm1_status launch_column_reduction(const char* verb, mm1_stream stream, bool is_float32, const ColumnReduction& reduction);
 mm1_status launch_row_reduction(mm1_stream stream, bool is_float32, const RowReduction& reduction);
-mm1_status launch_softmax_forward(mm1_stream stream, bool is_float32, const Softmax& softmax);
-mm1_status launch_softmax_backward(mm1_stream stream, bool is_float32, const Softmax& softmax);
+mm1_status launch_softmax_forward(mm1_stream stream, bool is_float32, const RowSoftmax& softmax);
+mm1_status launch_softmax_backward(mm1_stream stream, bool is_float32, const RowSoftmax& softmax);
 mm1_status launch_selection(const char* verb, mm1_stream stream, bool is_float32, const Selection& selection);
 
 }  // namespace mm1

@@ -28,7 +28,7 @@ mm1_status mm1_softmax_forward(mm1_stream stream, const mm1_softmax_forward_args
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kForward, &stream));
   if (args.rows == 0 || args.columns == 0) return MM1_STATUS_OK;
 
-  mm1::Softmax softmax{};
+  mm1::RowSoftmax softmax{};
   softmax.x = mm1::row_operand(args.x, args.rows);
   softmax.output = mm1::row_operand(args.output, args.rows);
   softmax.rows = args.rows;
@@ -54,7 +54,7 @@ mm1_status mm1_softmax_backward(mm1_stream stream, const mm1_softmax_backward_ar
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kBackward, &stream));
   if (args.rows == 0 || args.columns == 0) return MM1_STATUS_OK;
 
-  mm1::Softmax softmax{};
+  mm1::RowSoftmax softmax{};
   softmax.x = mm1::row_operand(args.output, args.rows);
   softmax.output_gradient = mm1::row_operand(args.output_gradient, args.rows);
   softmax.output = mm1::row_operand(args.input_gradient, args.rows);

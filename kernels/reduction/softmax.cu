@@ -12,7 +12,7 @@
 
 #include "dev/launch.h"
 #include "host/device.h"
-#include "reduction/row_team.cuh"
+#include "reduction/warp_team.cuh"
 #include "tile/activation.cuh"
 
 namespace mm1 {
@@ -23,11 +23,11 @@ constexpr int kForwardElements = 32;  // Of a row, in the registers of a thread.
 constexpr int kBackwardElements = 16;
 
 template <class T, int Warps>
-DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) softmax_forward(const DEV_GRID_CONST Softmax softmax) {
+DEV_KERNEL DEV_BOUNDS(WarpTeam<Warps>::kThreads) softmax_forward(const DEV_GRID_CONST RowSoftmax softmax) {
   DEV_SHARED(float, scratch, Warps);
   constexpr int kPack = kPackElements<T>;
   constexpr int kPacks = kForwardElements / kPack;
-  constexpr int kSize = RowTeam<Warps>::kSize;
+  constexpr int kSize = WarpTeam<Warps>::kSize;
   const int64_t packs = (softmax.columns + kPack - 1) / kPack;
   const bool once = packs <= kPacks * kSize;
   const bool wide = softmax.has_packs != 0;
@@ -98,11 +98,11 @@ DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) softmax_forward(const DEV_GRID_C
 }
 
 template <class T, int Warps>
-DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) softmax_backward(const DEV_GRID_CONST Softmax softmax) {
+DEV_KERNEL DEV_BOUNDS(WarpTeam<Warps>::kThreads) softmax_backward(const DEV_GRID_CONST RowSoftmax softmax) {
   DEV_SHARED(float, scratch, Warps);
   constexpr int kPack = kPackElements<T>;
   constexpr int kPacks = kBackwardElements / kPack;
-  constexpr int kSize = RowTeam<Warps>::kSize;
+  constexpr int kSize = WarpTeam<Warps>::kSize;
   const int64_t packs = (softmax.columns + kPack - 1) / kPack;
   const bool once = packs <= kPacks * kSize;
   const bool wide = softmax.has_packs != 0;
@@ -154,7 +154,7 @@ DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) softmax_backward(const DEV_GRID_
   }
 }
 
-dev::LaunchConfig config_of(mm1_stream stream, const Softmax& softmax, int rows_per_block, int threads) {
+dev::LaunchConfig config_of(mm1_stream stream, const RowSoftmax& softmax, int rows_per_block, int threads) {
   dev::LaunchConfig config;
   config.grid = {row_blocks(softmax.rows, rows_per_block, current_profile()), 1, 1};
   config.block = {static_cast<uint32_t>(threads), 1, 1};
@@ -163,29 +163,29 @@ dev::LaunchConfig config_of(mm1_stream stream, const Softmax& softmax, int rows_
 }
 
 template <class T, int Warps>
-mm1_status launch_forward(mm1_stream stream, const Softmax& softmax) {
-  const dev::LaunchConfig config = config_of(stream, softmax, RowTeam<Warps>::kRows, RowTeam<Warps>::kThreads);
+mm1_status launch_forward(mm1_stream stream, const RowSoftmax& softmax) {
+  const dev::LaunchConfig config = config_of(stream, softmax, WarpTeam<Warps>::kRows, WarpTeam<Warps>::kThreads);
   const dev::LaunchStatus status = dev::launch(config, softmax_forward<T, Warps>, softmax);
   return launched("softmax_forward", status.code, status.text);
 }
 
 template <class T, int Warps>
-mm1_status launch_backward(mm1_stream stream, const Softmax& softmax) {
-  const dev::LaunchConfig config = config_of(stream, softmax, RowTeam<Warps>::kRows, RowTeam<Warps>::kThreads);
+mm1_status launch_backward(mm1_stream stream, const RowSoftmax& softmax) {
+  const dev::LaunchConfig config = config_of(stream, softmax, WarpTeam<Warps>::kRows, WarpTeam<Warps>::kThreads);
   const dev::LaunchStatus status = dev::launch(config, softmax_backward<T, Warps>, softmax);
   return launched("softmax_backward", status.code, status.text);
 }
 
 }  // namespace
 
-mm1_status launch_softmax_forward(mm1_stream stream, bool is_float32, const Softmax& softmax) {
+mm1_status launch_softmax_forward(mm1_stream stream, bool is_float32, const RowSoftmax& softmax) {
   if (softmax.columns <= kSoftmaxWarpColumns) {
     return is_float32 ? launch_forward<float, 1>(stream, softmax) : launch_forward<dev::bf16, 1>(stream, softmax);
   }
   return is_float32 ? launch_forward<float, kReduceWarps>(stream, softmax) : launch_forward<dev::bf16, kReduceWarps>(stream, softmax);
 }
 
-mm1_status launch_softmax_backward(mm1_stream stream, bool is_float32, const Softmax& softmax) {
+mm1_status launch_softmax_backward(mm1_stream stream, bool is_float32, const RowSoftmax& softmax) {
   if (softmax.columns <= kSoftmaxBackwardWarpColumns) {
     return is_float32 ? launch_backward<float, 1>(stream, softmax) : launch_backward<dev::bf16, 1>(stream, softmax);
   }

@@ -10,7 +10,7 @@
 
 #include "dev/launch.h"
 #include "host/device.h"
-#include "reduction/row_team.cuh"
+#include "reduction/warp_team.cuh"
 
 namespace mm1 {
 
@@ -64,9 +64,9 @@ DEV_FN Candidate next_of_share(const T* x, const Selection& selection, uint32_t 
 }
 
 template <class T, int Warps>
-DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) top_k(const DEV_GRID_CONST Selection selection) {
+DEV_KERNEL DEV_BOUNDS(WarpTeam<Warps>::kThreads) top_k(const DEV_GRID_CONST Selection selection) {
   DEV_SHARED(Candidate, shares, Warps);
-  constexpr int kSize = RowTeam<Warps>::kSize;
+  constexpr int kSize = WarpTeam<Warps>::kSize;
   const uint32_t member = team_member<Warps>();
   for (int64_t row = team_row<Warps>(); row < selection.rows; row += team_step<Warps>()) {
     const T* x = row_of<const T>(selection.x, row);
@@ -96,8 +96,8 @@ DEV_KERNEL DEV_BOUNDS(RowTeam<Warps>::kThreads) top_k(const DEV_GRID_CONST Selec
 template <class T, int Warps>
 mm1_status launch_team(const char* verb, mm1_stream stream, const Selection& selection) {
   dev::LaunchConfig config;
-  config.grid = {row_blocks(selection.rows, RowTeam<Warps>::kRows, current_profile()), 1, 1};
-  config.block = {RowTeam<Warps>::kThreads, 1, 1};
+  config.grid = {row_blocks(selection.rows, WarpTeam<Warps>::kRows, current_profile()), 1, 1};
+  config.block = {WarpTeam<Warps>::kThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
   const dev::LaunchStatus status = dev::launch(config, top_k<T, Warps>, selection);
   return launched(verb, status.code, status.text);

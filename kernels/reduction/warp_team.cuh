@@ -7,7 +7,7 @@
 namespace mm1 {
 
 template <int Warps>
-struct RowTeam {
+struct WarpTeam {
   static constexpr int kSize = Warps * 32;                     // Threads of a row.
   static constexpr int kThreads = Warps == 1 ? 256 : kSize;    // Threads of a block.
   static constexpr int kRows = kThreads / kSize;               // Rows of a block.
@@ -22,12 +22,12 @@ DEV_FN uint32_t team_member() {
 // First row of this thread's team; the next one is team_step further.
 template <int Warps>
 DEV_FN int64_t team_row() {
-  return static_cast<int64_t>(dev::bid_x()) * RowTeam<Warps>::kRows + (Warps == 1 ? dev::tid() / 32 : 0);
+  return static_cast<int64_t>(dev::bid_x()) * WarpTeam<Warps>::kRows + (Warps == 1 ? dev::tid() / 32 : 0);
 }
 
 template <int Warps>
 DEV_FN int64_t team_step() {
-  return static_cast<int64_t>(dev::nbid_x()) * RowTeam<Warps>::kRows;
+  return static_cast<int64_t>(dev::nbid_x()) * WarpTeam<Warps>::kRows;
 }
 
 // NaN wins; else the larger.
