@@ -38,7 +38,8 @@ void check_shape(const ConvolutionShape& shape, Check* check) {
   const int64_t extents[] = {shape.batch,         shape.input_height, shape.input_width, shape.input_channels, shape.output_channels,
                              shape.kernel_height, shape.kernel_width, shape.padding,     shape.stride};
   for (const int64_t extent : extents) {
-    check->supported(extent < kMostPixels, "an extent is %lld; this device takes extents below 2^30.", static_cast<Long>(extent));
+    check->supported(extent < kMostPixels, "an extent is %lld; this device takes extents below 2^30.",
+                     static_cast<Long>(extent));
   }
   if (!check->ok()) return;
   check_output(shape.output_height, shape.input_height, shape.kernel_height, shape, "height", check);

@@ -65,7 +65,7 @@ constexpr int kDepthwiseTapGroup = 9;  // Taps whose sums a thread keeps in regi
 
 constexpr KernelBudget kDepthwiseBudgets[] = {
     {"depthwise", kDepthwiseThreads, kTapsAtOnce * kDepthwiseChannels * 4, 104},
-    {"depthwise_weights", kDepthwiseThreads, kDepthwiseThreads * 8 * 4, 128},
+    {"depthwise_weights", kDepthwiseThreads, (kDepthwiseThreads + 8) * 8 * 4, 128},
 };
 
 mm1_status launch_depthwise(mm1_stream stream, const char* verb, const Depthwise& problem, bool is_float32);

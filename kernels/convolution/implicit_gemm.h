@@ -8,10 +8,10 @@
 //   backward_weight   output channels    (tap, channel)     output pixels of one     output gradient,        patches of x
 //                                                           block                    transposed
 //
-// A stride splits the input pixels into stride * stride classes: those with the same rest of (y + padding, x + padding). The pixels of a class
-// are read by the same taps, every stride-th, so that each class is a product of its own without a wasted multiplication.
-// k ascends, in one chain of sums: the weight gradient's chain ends with a block of a constant number of pixels, and the blocks are added in
-// ascending order.
+// A stride splits the input pixels into stride * stride classes: those with the same rest of (y + padding, x + padding). The pixels of a
+// class are read by the same taps, every stride-th, so that each class is a product of its own without a wasted multiplication.
+// k ascends, in one chain of sums: the weight gradient's chain ends with a block of a constant number of pixels, and the blocks are added
+// in ascending order.
 #ifndef MM1_CONVOLUTION_IMPLICIT_GEMM_H
 #define MM1_CONVOLUTION_IMPLICIT_GEMM_H
 
@@ -27,8 +27,8 @@ namespace mm1 {
 
 enum class ConvolutionPass : int32_t { forward = 0, backward_data = 1, backward_weight = 2 };
 
-// A matrix of patches, seen in images that lie as they are. Row r is target pixel (image, y, x); column (i, j, c) is channel c of source pixel
-// (y * step + origin_y + i * direction, x * step + origin_x + j * direction), zero outside of the image. Any plain matrix is one too: its
+// A matrix of patches, seen in images that lie as they are. Row r is target pixel (image, y, x); column (i, j, c) is channel c of source
+// pixel (y * step + origin_y + i * direction, x * step + origin_x + j * direction), zero outside of the image. Any plain matrix is one too: its
 // rows are the pixels of one line, its columns the channels of one tap.
 struct PatchView {
   const char* data;

@@ -63,7 +63,8 @@ DEV_KERNEL DEV_BOUNDS(kPoolThreads) pool_large_bins(const DEV_GRID_CONST Pool po
   constexpr int kPacks = kPoolChannels / kPack;
   constexpr int kLanes = kPoolThreads / kPacks;
   constexpr int kAtOnce = 4;  // Loads on their way before the first is added.
-  DEV_SHARED(float, sums, kPoolThreads * kPack);
+  constexpr int kPitch = kPoolThreads + kPacks;  // Element e of all threads, then e + 1: no bank is met twice, writing or reading.
+  DEV_SHARED(float, sums, kPitch * kPack);
   const int64_t tiles = (pool.channels + kPoolChannels - 1) / kPoolChannels;
   const int64_t row = quotient(dev::bid_x(), tiles);
   const int64_t first_channel = (dev::bid_x() - row * tiles) * kPoolChannels;
@@ -94,12 +95,14 @@ DEV_KERNEL DEV_BOUNDS(kPoolThreads) pool_large_bins(const DEV_GRID_CONST Pool po
       DEV_UNROLL for (int i = 0; i < kPack; i++) sum[i] = first + n * kLanes < area ? dev::add(sum[i], next[n][i]) : sum[i];
     }
   }
-  DEV_UNROLL for (int i = 0; i < kPack; i++) sums[lane * kPoolChannels + thread % kPacks * kPack + i] = sum[i];
+  DEV_UNROLL for (int i = 0; i < kPack; i++) sums[i * kPitch + thread] = sum[i];
   dev::sync_block();
-  if (thread >= kPoolChannels || first_channel + thread >= pool.channels) return;
+  const uint32_t element = thread / kPacks;
+  const int64_t own = first_channel + thread % kPacks * kPack + element;
+  if (thread >= kPoolChannels || own >= pool.channels) return;
   float total = 0.0f;
-  for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[other * kPoolChannels + thread]);
-  store_element(row_of<T>(pool.to, row) + first_channel + thread, dev::divide(total, static_cast<float>(area)));
+  for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[element * kPitch + other * kPacks + thread % kPacks]);
+  store_element(row_of<T>(pool.to, row) + own, dev::divide(total, static_cast<float>(area)));
 }
 
 template <class T>

@@ -46,7 +46,7 @@ constexpr int64_t largest_bin(int64_t input_height, int64_t input_width, int64_t
 }
 
 constexpr KernelBudget kPoolBudgets[] = {{"pool_small_bins", kWalkThreads, 0, 48},
-                                         {"pool_large_bins", kPoolThreads, kPoolThreads * 8 * 4, 56},
+                                         {"pool_large_bins", kPoolThreads, (kPoolThreads + 8) * 8 * 4, 56},
                                          {"pool_backward", kWalkThreads, 0, 56}};
 
 mm1_status launch_pool_forward(mm1_stream stream, const Pool& pool, bool is_float32, bool large_bins, uint32_t blocks);
