@@ -38,8 +38,7 @@ void check_shape(const ConvolutionShape& shape, Check* check) {
   const int64_t extents[] = {shape.batch,         shape.input_height, shape.input_width, shape.input_channels, shape.output_channels,
                              shape.kernel_height, shape.kernel_width, shape.padding,     shape.stride};
   for (const int64_t extent : extents) {
-    check->supported(extent < kMostPixels, "an extent is %lld; this device takes extents below 2^30.",
-                     static_cast<Long>(extent));
+    check->supported(extent < kMostPixels, "an extent is %lld; this device takes extents below 2^30.", static_cast<Long>(extent));
   }
   if (!check->ok()) return;
   check_output(shape.output_height, shape.input_height, shape.kernel_height, shape, "height", check);
@@ -48,7 +47,8 @@ void check_shape(const ConvolutionShape& shape, Check* check) {
   const bool few_pixels = fits(shape.input_height, shape.input_width) && fits(shape.batch, shape.input_height * shape.input_width) &&
                           fits(shape.output_height, shape.output_width) && fits(shape.batch, shape.output_height * shape.output_width) &&
                           fits(shape.kernel_height, shape.kernel_width) && fits(shape.taps(), shape.input_channels) &&
-                          fits(shape.taps(), shape.output_channels) && fits(1, shape.input_height + 2 * shape.padding + shape.kernel_height) &&
+                          fits(shape.taps(), shape.output_channels) &&
+                          fits(1, shape.input_height + 2 * shape.padding + shape.kernel_height) &&
                           fits(1, shape.input_width + 2 * shape.padding + shape.kernel_width);
   check->supported(few_pixels, "this device takes images and kernels of less than 2^30 pixels, and patches of less than 2^30 values.");
 }

@@ -2,8 +2,8 @@
 //
 // Maths      forward    output[i, c] = (sum of x over the pixels of bin i) / pixels
 //            backward   gradient[p, c] = sum over the bins i that hold p of output_gradient[i, c] / pixels of i, + beta * old
-// Order      float32; pixels of a bin line by line; in a large bin 32 lanes (float32: 16) take every 32nd pixel each and are added in ascending
-//            order. Bins of a pixel ascending. Which kernel runs follows from the sides of the images, never from their number.
+// Order      float32; pixels of a bin line by line; in a large bin 32 lanes (float32: 16) take every 32nd pixel each and are added in
+//            ascending order. Bins of a pixel ascending. Which kernel runs follows from the sides of the images, never from their number.
 // Layout     NHWC, rows of any stride.
 // Roles      pool_small_bins, pool_backward   a thread has a pack of 16 bytes of one pixel of the result
 //            pool_large_bins                  a block has 64 channels of one bin: packs along the channels, lanes along the bin's pixels

@@ -1,4 +1,5 @@
-// What the kernels ask of shared and global memory, counted by the emulator: whole sectors, no bank conflicts, no matrix of patches in memory.
+// What the kernels ask of shared and global memory, counted by the emulator: whole sectors, no bank conflicts, no matrix of patches in
+// memory.
 #include <functional>
 #include <string>
 #include <vector>

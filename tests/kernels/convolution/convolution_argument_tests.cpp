@@ -43,11 +43,14 @@ void check_shape_rules(const Fails& fails) {
   fails(kInvalid, "stride must be at least 1.", [](Args* a) { a->stride = 0; });
   fails(kInvalid, "groups is 2 for 4 input and 4 output channels; it must be 1 or equal both.", [](Args* a) { a->groups = 2; });
   fails(kInvalid, "groups is 0", [](Args* a) { a->groups = 0; });
-  fails(kInvalid, "output_height is 4; (input_height + 2 * padding - kernel_height) / stride + 1 is 3.", [](Args* a) { a->output_height = 4; });
+  fails(kInvalid, "output_height is 4; (input_height + 2 * padding - kernel_height) / stride + 1 is 3.",
+        [](Args* a) { a->output_height = 4; });
   fails(kInvalid, "output_width is 2; (input_width + 2 * padding - kernel_width) / stride + 1 is 3.", [](Args* a) { a->output_width = 2; });
   fails(kInvalid, "reserved is 5", [](Args* a) { a->reserved = 5; });
-  fails(MM1_STATUS_UNSUPPORTED, "an extent is 1073741824; this device takes extents below 2^30.", [](Args* a) { a->batch = int64_t{1} << 30; });
-  fails(MM1_STATUS_UNSUPPORTED, "this device takes images and kernels of less than 2^30 pixels", [](Args* a) { a->batch = int64_t{1} << 29; });
+  fails(MM1_STATUS_UNSUPPORTED, "an extent is 1073741824; this device takes extents below 2^30.",
+        [](Args* a) { a->batch = int64_t{1} << 30; });
+  fails(MM1_STATUS_UNSUPPORTED, "this device takes images and kernels of less than 2^30 pixels",
+        [](Args* a) { a->batch = int64_t{1} << 29; });
 }
 
 }  // namespace
@@ -73,7 +76,8 @@ TEST(convolution_arguments, broken_rules_of_the_forward_are_named) {
   fails(kInvalid, "bias has dtype int32", [&](Args* a) { a->bias = operands.integers.operand(); });
   fails(kInvalid, "output has row_stride 3", [](Args* a) { a->output.row_stride = 3; });
   fails(kInvalid, "output has dtype bfloat16", [](Args* a) { a->output.dtype = MM1_DTYPE_BFLOAT16; });
-  fails(MM1_STATUS_UNSUPPORTED, "x has dtype float16; this device computes in bfloat16 and float32.", [](Args* a) { a->x.dtype = MM1_DTYPE_FLOAT16; });
+  fails(MM1_STATUS_UNSUPPORTED, "x has dtype float16; this device computes in bfloat16 and float32.",
+        [](Args* a) { a->x.dtype = MM1_DTYPE_FLOAT16; });
   fails(kInvalid, "output overlaps x", [](Args* a) { a->output = a->x; });
   fails(kInvalid, "output overlaps weight", [&](Args* a) { a->output.data = a->weight.data; });
   fails(kInvalid, "struct_size is 0", [](Args* a) { a->struct_size = 0; });
@@ -128,7 +132,8 @@ TEST(convolution_arguments, broken_rules_of_the_weight_gradient_are_named) {
   good.groups = 4;
   good.weight_gradient.row_stride = 9;
   CHECK_EQUAL(int64_t{4 * 9 * 4}, mm1_convolution_backward_weight_workspace_bytes(&good));
-  CHECK_FAILS_WITH(MM1_STATUS_WORKSPACE_TOO_SMALL, "the workspace has 143 bytes; mm1_convolution_backward_weight_workspace_bytes asks for 144",
+  CHECK_FAILS_WITH(MM1_STATUS_WORKSPACE_TOO_SMALL,
+                   "the workspace has 143 bytes; mm1_convolution_backward_weight_workspace_bytes asks for 144",
                    mm1_convolution_backward_weight(nullptr, &good, operands.workspace.data(), 143));
   CHECK_FAILS_WITH(kInvalid, "the workspace is NULL", mm1_convolution_backward_weight(nullptr, &good, nullptr, 144));
 }

@@ -108,7 +108,8 @@ TEST(convolution_plan, classes_of_pixels_are_the_transposed_convolution) {
                   const int64_t from_y = y * of.gradient.step + of.gradient.origin_y + i * of.gradient.direction;
                   const int64_t from_x = x * of.gradient.step + of.gradient.origin_x + j * of.gradient.direction;
                   if (from_y < 0 || from_y >= which.output_height() || from_x < 0 || from_x >= which.output_width()) continue;
-                  const int64_t tap = (of.weights.first_y + i * of.weights.tap_step) * which.kernel_width + of.weights.first_x + j * of.weights.tap_step;
+                  const int64_t tap =
+                      (of.weights.first_y + i * of.weights.tap_step) * which.kernel_width + of.weights.first_x + j * of.weights.tap_step;
                   CHECK(found.insert({pixel, from_y * which.output_width() + from_x, tap}).second);
                 }
               }
@@ -218,7 +219,8 @@ TEST(convolution_plan, every_problem_finds_a_tile_on_every_profile) {
             const mm1_convolution_forward_args forward = forward_args(which);
             const mm1_convolution_backward_data_args data = data_args(which);
             const mm1_convolution_backward_weight_args weight = weight_args(which);
-            ImplicitProblem problems[] = {forward_problem(mm1::shape_of(forward), forward), backward_data_problem(mm1::shape_of(data), data),
+            ImplicitProblem problems[] = {forward_problem(mm1::shape_of(forward), forward),
+                                          backward_data_problem(mm1::shape_of(data), data),
                                           backward_weight_problem(mm1::shape_of(weight), weight, nullptr)};
             for (ImplicitProblem& problem : problems) {
               const ImplicitPlan plan = plan_implicit(&problem, is_float32, profile);
