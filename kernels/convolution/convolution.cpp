@@ -47,7 +47,8 @@ void check_shape(const ConvolutionShape& shape, Check* check) {
   const bool few_pixels = fits(shape.input_height, shape.input_width) && fits(shape.batch, shape.input_height * shape.input_width) &&
                           fits(shape.output_height, shape.output_width) && fits(shape.batch, shape.output_height * shape.output_width) &&
                           fits(shape.kernel_height, shape.kernel_width) && fits(shape.taps(), shape.input_channels) &&
-                          fits(shape.taps(), shape.output_channels) && fits(1, shape.input_height + 2 * shape.padding + shape.kernel_height) &&
+                          fits(shape.taps(), shape.output_channels) &&
+                          fits(1, shape.input_height + 2 * shape.padding + shape.kernel_height) &&
                           fits(1, shape.input_width + 2 * shape.padding + shape.kernel_width);
   check->supported(few_pixels, "this device takes images and kernels of less than 2^30 pixels, and patches of less than 2^30 values.");
 }

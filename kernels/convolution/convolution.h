@@ -38,8 +38,8 @@ struct ConvolutionShape {
 
 template <class Args>
 ConvolutionShape shape_of(const Args& args) {
-  return {args.batch,        args.input_height, args.input_width, args.input_channels, args.output_height, args.output_width,
-          args.output_channels, args.kernel_height, args.kernel_width, args.stride,    args.padding,       args.groups};
+  return {args.batch,           args.input_height,  args.input_width,  args.input_channels, args.output_height, args.output_width,
+          args.output_channels, args.kernel_height, args.kernel_width, args.stride,         args.padding,       args.groups};
 }
 
 // Rules that no operand takes part in: what the workspace functions look at.

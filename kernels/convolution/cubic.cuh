@@ -1,8 +1,8 @@
 // Keys' cubic filter (1981) on one side of a grid, half-pixel centres, as PyTorch has it. Plain: four taps, a = -0.75, border samples
 // repeated. Antialiased: a = -0.5, as much wider as the grid shrinks, cut off at the border and normalized.
 //
-// In float64: positions of a long side keep no more than a few bits of their fraction in float32. Which operations a compiler contracts does
-// not show in float32 sums of these weights.
+// In float64: positions of a long side keep no more than a few bits of their fraction in float32. Which operations a compiler contracts
+// does not show in float32 sums of these weights.
 #pragma once
 #include "convolution/interpolation.h"
 #include "dev/device.cuh"

@@ -10,15 +10,29 @@ namespace {
 int32_t narrow(int64_t value) { return static_cast<int32_t>(value); }  // Extents are below 2^30.
 
 TapMap forward_map(const ConvolutionShape& shape) {
-  return {narrow(shape.input_height), narrow(shape.input_width), narrow(shape.output_height), narrow(shape.output_width),
-          narrow(shape.stride),       -narrow(shape.padding),    1,                           1,
-          narrow(shape.kernel_height), narrow(shape.kernel_width)};
+  return {narrow(shape.input_height),
+          narrow(shape.input_width),
+          narrow(shape.output_height),
+          narrow(shape.output_width),
+          narrow(shape.stride),
+          -narrow(shape.padding),
+          1,
+          1,
+          narrow(shape.kernel_height),
+          narrow(shape.kernel_width)};
 }
 
 TapMap backward_map(const ConvolutionShape& shape) {
-  return {narrow(shape.output_height), narrow(shape.output_width), narrow(shape.input_height), narrow(shape.input_width),
-          1,                           narrow(shape.padding),      -1,                         narrow(shape.stride),
-          narrow(shape.kernel_height), narrow(shape.kernel_width)};
+  return {narrow(shape.output_height),
+          narrow(shape.output_width),
+          narrow(shape.input_height),
+          narrow(shape.input_width),
+          1,
+          narrow(shape.padding),
+          -1,
+          narrow(shape.stride),
+          narrow(shape.kernel_height),
+          narrow(shape.kernel_width)};
 }
 
 int64_t strips_of(const TapMap& map, int64_t images) {

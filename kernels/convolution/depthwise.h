@@ -30,16 +30,16 @@ struct TapMap {
 };
 
 struct Depthwise {
-  RowOperand from;      // [source pixels, channels].
-  RowOperand weight;    // [channels, taps].
-  RowOperand to;        // [target pixels, channels].
-  const char* bias;     // [channels], or null.
+  RowOperand from;    // [source pixels, channels].
+  RowOperand weight;  // [channels, taps].
+  RowOperand to;      // [target pixels, channels].
+  const char* bias;   // [channels], or null.
   TapMap map;
   int64_t channels;
-  int64_t strips;       // Groups of kStripPixels neighbouring target pixels of one line, over all images.
-  float beta;           // Factor on the old values of `to`.
+  int64_t strips;  // Groups of kStripPixels neighbouring target pixels of one line, over all images.
+  float beta;      // Factor on the old values of `to`.
   int32_t activation;
-  int32_t vector;       // All rows begin at multiples of 16 bytes.
+  int32_t vector;  // All rows begin at multiples of 16 bytes.
   int32_t reserved;
 };
 
@@ -55,7 +55,7 @@ struct DepthwiseWeights {
   float* partial;       // [blocks, channels, taps].
   TapMap map;           // Of the forward.
   int64_t channels;
-  int64_t pixels;       // Output pixels of all images.
+  int64_t pixels;  // Output pixels of all images.
   int32_t vector;
   int32_t reserved;
 };
@@ -64,8 +64,8 @@ constexpr int64_t kDepthwiseBlockPixels = 512;
 constexpr int kDepthwiseTapGroup = 9;  // Taps whose sums a thread keeps in registers: all of 3 x 3.
 
 constexpr KernelBudget kDepthwiseBudgets[] = {
-    {"depthwise", kDepthwiseThreads, kTapsAtOnce * kDepthwiseChannels * 4, 104},
-    {"depthwise_weights", kDepthwiseThreads, kDepthwiseThreads * 8 * 4, 128},
+    {"depthwise", kDepthwiseThreads, kTapsAtOnce* kDepthwiseChannels * 4, 104},
+    {"depthwise_weights", kDepthwiseThreads, (kDepthwiseThreads + 8) * 8 * 4, 128},
 };
 
 mm1_status launch_depthwise(mm1_stream stream, const char* verb, const Depthwise& problem, bool is_float32);
@@ -78,7 +78,7 @@ struct BlockSums {
   int64_t row_stride;  // Of the result.
   int64_t rows;
   int64_t columns;
-  int64_t blocks;      // 0: the sum of nothing.
+  int64_t blocks;  // 0: the sum of nothing.
   float beta;
   int32_t reserved;
 };

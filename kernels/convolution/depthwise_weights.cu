@@ -1,8 +1,8 @@
 // Weight gradient of a depthwise convolution, and the sum over blocks that all weight gradients of convolutions end with.
 //
 // Maths      weight_gradient[c, tap] = sum over output pixels p of gradient[p, c] * x[source(p, tap), c], + beta * old
-// Order      blocks of 512 pixels of all images, ascending; in a block 32 lanes (float32: 16) take every 32nd pixel each, ascending, and are
-//            added in ascending order.
+// Order      blocks of 512 pixels of all images, ascending; in a block 32 lanes (float32: 16) take every 32nd pixel each, ascending, and
+//            are added in ascending order.
 // Layout     partial [blocks, channels, taps] float32 in the workspace.
 // Roles      depthwise_weights   a block has 64 channels, nine taps and 512 pixels; a thread a pack of 16 bytes of channels and one lane of
 //                                pixels, with the sums of the nine taps in registers
@@ -26,7 +26,8 @@ DEV_KERNEL DEV_BOUNDS(kDepthwiseThreads, 2) depthwise_weights(const DEV_GRID_CON
   constexpr int kPack = kPackElements<T>;
   constexpr int kPacks = kDepthwiseChannels / kPack;
   constexpr int kLanes = kDepthwiseThreads / kPacks;
-  DEV_SHARED(float, sums, kDepthwiseThreads * kPack);
+  constexpr int kPitch = kDepthwiseThreads + kPacks;  // Element e of all threads, then e + 1: no bank is met twice, writing or reading.
+  DEV_SHARED(float, sums, kPitch * kPack);
   const TapMap& map = problem.map;
   const int32_t taps = map.taps_y * map.taps_x;
   const int64_t tiles = (problem.channels + kDepthwiseChannels - 1) / kDepthwiseChannels;
@@ -76,12 +77,14 @@ DEV_KERNEL DEV_BOUNDS(kDepthwiseThreads, 2) depthwise_weights(const DEV_GRID_CON
   DEV_UNROLL for (int t = 0; t < kDepthwiseTapGroup; t++) {
     if (first_tap + t < taps) {  // The same for the whole block.
       dev::sync_block();
-      DEV_UNROLL for (int e = 0; e < kPack; e++) sums[lane * kDepthwiseChannels + place + e] = sum[t][e];
+      DEV_UNROLL for (int e = 0; e < kPack; e++) sums[e * kPitch + thread] = sum[t][e];
       dev::sync_block();
-      if (thread < kDepthwiseChannels && first_channel + thread < problem.channels) {
+      const uint32_t element = thread / kPacks;
+      const int64_t own = first_channel + thread % kPacks * kPack + element;
+      if (thread < kDepthwiseChannels && own < problem.channels) {
         float total = 0.0f;
-        for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[other * kDepthwiseChannels + thread]);
-        problem.partial[(block * problem.channels + first_channel + thread) * taps + first_tap + t] = total;
+        for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[element * kPitch + other * kPacks + thread % kPacks]);
+        store_element(problem.partial + (block * problem.channels + own) * taps + first_tap + t, total);
       }
     }
   }

@@ -217,7 +217,8 @@ ImplicitPlan plan_implicit(ImplicitProblem* problem, bool is_float32, const Devi
   const GemmTileShape& large = gemm_tile_shape(kernel, GemmTile::large);
   const int64_t large_tiles = plan.launches_of_tiles * tiles_of(problem->m, large.m) * tiles_of(problem->n, large.n);
   const bool has_large = !is_float32 && plan.access == ConvolutionAccess::chunks;
-  plan.tile = has_large && (choice.tile >= 0 ? choice.tile == 0 : large_tiles >= profile.multiprocessors) ? GemmTile::large : GemmTile::small;
+  const bool takes_large = choice.tile >= 0 ? choice.tile == 0 : large_tiles >= profile.multiprocessors;
+  plan.tile = has_large && takes_large ? GemmTile::large : GemmTile::small;
   const GemmTileShape& shape = gemm_tile_shape(kernel, plan.tile);
   plan.threads = shape.threads();
   plan.shared_bytes = shape.shared_bytes();

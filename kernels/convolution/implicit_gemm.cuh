@@ -1,11 +1,11 @@
-// Dense convolutions through the main loop of matrix products (tile/main_loop.cuh), with loaders that gather: implicit_gemm.h says what each
-// pass multiplies.
+// Dense convolutions through the main loop of matrix products (tile/main_loop.cuh), with loaders that gather: implicit_gemm.h says what
+// each pass multiplies.
 //
 // Maths      sums of products over k, float32, then tile/epilogue.cuh.
 // Order      k ascending from 0 (in a weight gradient: from its block's first pixel), whatever the tile and the access.
 // Layout     NHWC, rows of any stride. Patches never lie in memory.
-// Roles      a block has one tile of one class (backward_data) or one block of pixels (backward_weight); as in gemm_tiles every thread copies
-//            and every warp multiplies.
+// Roles      a block has one tile of one class (backward_data) or one block of pixels (backward_weight); as in gemm_tiles every thread
+//            copies and every warp multiplies.
 // Budget     implicit_budget: the shared memory and sums of gemm's tiles.
 // Not here   TMA's im2col mode and wgmma: the emulator does not know that mode. Winograd.
 #pragma once
@@ -56,7 +56,8 @@ DEV_FN int64_t pixel_of_class(const ImplicitProblem& problem, const PixelClass& 
 
 // ---- aligned operands: a kernel for each pass -------------------------------------------------------------------------------------------
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convolution_forward_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
+DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks)
+    convolution_forward_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
   const uint32_t thread = dev::tid();
   const uint32_t ring = dev::smem_addr(dev::dynamic_smem());
   const ImplicitTile tile = implicit_tile<typename Config::TileA, typename Config::TileB>(problem);
@@ -71,7 +72,8 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convol
 }
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convolution_data_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
+DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks)
+    convolution_data_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
   const uint32_t thread = dev::tid();
   const uint32_t ring = dev::smem_addr(dev::dynamic_smem());
   const ImplicitTile tile = implicit_tile<typename Config::TileA, typename Config::TileB>(problem);
@@ -83,12 +85,14 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convol
   sum_stages<Config>(loader_a, loader_b, product, ring, (pixels.gradient.columns() + Config::TileA::kDepth - 1) / Config::TileA::kDepth);
   each_four_sums<Config>(product, ring, thread, pixels.rows - tile.first_row, problem.n - tile.first_column,
                          [&](uint32_t row, uint32_t column, const float(&sums)[4]) MM1_INLINE_BODY {
-                           finish(problem.epilogue, 0, pixel_of_class(problem, pixels, tile.first_row + row), tile.first_column + column, sums);
+                           const int64_t pixel = pixel_of_class(problem, pixels, tile.first_row + row);
+                           finish(problem.epilogue, 0, pixel, tile.first_column + column, sums);
                          });
 }
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convolution_weight_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
+DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks)
+    convolution_weight_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
   const uint32_t thread = dev::tid();
   const uint32_t ring = dev::smem_addr(dev::dynamic_smem());
   const ImplicitTile tile = implicit_tile<typename Config::TileA, typename Config::TileB>(problem);
@@ -104,9 +108,10 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convol
                          });
 }
 
-// ---- any operands: one kernel for all passes --------------------------------------------------------------------------------------------
+// ---- any operands: one kernel for all passes -------------------------------------------------------------------------------------------
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convolution_any_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
+DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks)
+    convolution_any_tiles(const DEV_GRID_CONST ImplicitProblem problem) {
   const uint32_t thread = dev::tid();
   const uint32_t ring = dev::smem_addr(dev::dynamic_smem());
   const bool is_data = problem.pass == static_cast<int32_t>(ConvolutionPass::backward_data);
@@ -119,7 +124,8 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convol
   }
   const int64_t rows = is_data ? pixels.rows : problem.m;
   if (tile.first_row >= rows) return;
-  const ElementSource a{is_data ? pixels.gradient : problem.a, pixels.weights, false, is_weight, tile.first_row, rows, tile.first_depth, tile.end_depth};
+  const PatchView& view = is_data ? pixels.gradient : problem.a;
+  const ElementSource a{view, pixels.weights, false, is_weight, tile.first_row, rows, tile.first_depth, tile.end_depth};
   const ElementSource b{problem.b, pixels.weights, is_data, is_weight, tile.first_column, problem.n, tile.first_depth, tile.end_depth};
   typename Config::LoaderA loader_a(a, thread);
   typename Config::LoaderB loader_b(b, thread);
@@ -128,14 +134,16 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks) convol
   sum_stages<Config>(loader_a, loader_b, product, ring, (depth + Config::TileA::kDepth - 1) / Config::TileA::kDepth);
   each_four_sums<Config>(product, ring, thread, rows - tile.first_row, problem.n - tile.first_column,
                          [&](uint32_t row, uint32_t column, const float(&sums)[4]) MM1_INLINE_BODY {
-                           const int64_t place = is_data ? pixel_of_class(problem, pixels, tile.first_row + row) : tile.first_row + row;
-                           finish(problem.epilogue, is_weight ? tile.part : 0, place, tile.first_column + column, sums);
+                           const int64_t place = tile.first_row + row;
+                           finish(problem.epilogue, is_weight ? tile.part : 0, is_data ? pixel_of_class(problem, pixels, place) : place,
+                                  tile.first_column + column, sums);
                          });
 }
 
 // ---- launches ---------------------------------------------------------------------------------------------------------------------------
 template <class Kernel>
-mm1_status launch_convolution(mm1_stream stream, const char* verb, Kernel kernel, const ImplicitProblem& problem, const ImplicitPlan& plan) {
+mm1_status launch_convolution(mm1_stream stream, const char* verb, Kernel kernel, const ImplicitProblem& problem,
+                              const ImplicitPlan& plan) {
   const int64_t blocks = plan.launches_of_tiles * problem.order.count();
   if (blocks > kGridX) return fail(MM1_STATUS_UNSUPPORTED, "%s: the convolution needs more blocks than a grid has.", verb);
   dev::LaunchConfig config;
@@ -156,7 +164,8 @@ struct ConvolutionTiles {
   using TileB = OperandTile<Arithmetic::kElementBytes, kShape.n, !TurnedB>;
   using Product = typename Arithmetic::template Product<TileA, TileB, kShape.warp_m, kShape.warp_n>;
   template <class LoaderA, class LoaderB>
-  using Config = MainLoopConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages, implicit_budget(Arithmetic::kKernel, Size).resident_blocks>;
+  using Config = MainLoopConfig<Product, LoaderA, LoaderB, TileA, TileB, kShape.stages,
+                                implicit_budget(Arithmetic::kKernel, Size).resident_blocks>;
 };
 
 template <class Arithmetic, GemmTile Size, int AccessBytes>
@@ -186,7 +195,8 @@ mm1_status launch_weight(mm1_stream stream, const char* verb, const ImplicitProb
 template <class Arithmetic>
 mm1_status launch_any(mm1_stream stream, const char* verb, const ImplicitProblem& problem, const ImplicitPlan& plan) {
   using Tiles = ConvolutionTiles<Arithmetic, GemmTile::small, false, false>;
-  using Config = typename Tiles::template Config<Elements<typename Tiles::TileA, Tiles::kThreads>, Elements<typename Tiles::TileB, Tiles::kThreads>>;
+  using Config = typename Tiles::template Config<Elements<typename Tiles::TileA, Tiles::kThreads>,
+                                                 Elements<typename Tiles::TileB, Tiles::kThreads>>;
   return launch_convolution(stream, verb, convolution_any_tiles<Config>, problem, plan);
 }
 

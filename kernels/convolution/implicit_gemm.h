@@ -8,10 +8,10 @@
 //   backward_weight   output channels    (tap, channel)     output pixels of one     output gradient,        patches of x
 //                                                           block                    transposed
 //
-// A stride splits the input pixels into stride * stride classes: those with the same rest of (y + padding, x + padding). The pixels of a class
-// are read by the same taps, every stride-th, so that each class is a product of its own without a wasted multiplication.
-// k ascends, in one chain of sums: the weight gradient's chain ends with a block of a constant number of pixels, and the blocks are added in
-// ascending order.
+// A stride splits the input pixels into stride * stride classes: those with the same rest of (y + padding, x + padding). The pixels of a
+// class are read by the same taps, every stride-th, so that each class is a product of its own without a wasted multiplication.
+// k ascends, in one chain of sums: the weight gradient's chain ends with a block of a constant number of pixels, and the blocks are added
+// in ascending order.
 #ifndef MM1_CONVOLUTION_IMPLICIT_GEMM_H
 #define MM1_CONVOLUTION_IMPLICIT_GEMM_H
 
@@ -27,18 +27,18 @@ namespace mm1 {
 
 enum class ConvolutionPass : int32_t { forward = 0, backward_data = 1, backward_weight = 2 };
 
-// A matrix of patches, seen in images that lie as they are. Row r is target pixel (image, y, x); column (i, j, c) is channel c of source pixel
-// (y * step + origin_y + i * direction, x * step + origin_x + j * direction), zero outside of the image. Any plain matrix is one too: its
-// rows are the pixels of one line, its columns the channels of one tap.
+// A matrix of patches, seen in images that lie as they are. Row r is target pixel (image, y, x); column (i, j, c) is channel c of source
+// pixel (y * step + origin_y + i * direction, x * step + origin_x + j * direction), zero outside of the image. Any plain matrix is one too:
+// its rows are the pixels of one line, its columns the channels of one tap.
 struct PatchView {
   const char* data;
-  int64_t pixel_stride;   // Bytes from one pixel to the next.
+  int64_t pixel_stride;  // Bytes from one pixel to the next.
   int32_t source_height;
   int32_t source_width;
   int32_t target_height;
   int32_t target_width;
   int32_t step;
-  int32_t direction;      // 1 or -1.
+  int32_t direction;  // 1 or -1.
   int32_t origin_y;
   int32_t origin_x;
   int32_t taps_y;
@@ -53,7 +53,7 @@ struct PatchView {
 // output channel o.
 struct WeightLines {
   const char* data;
-  int64_t row_stride;     // Bytes from one output channel to the next.
+  int64_t row_stride;  // Bytes from one output channel to the next.
   int32_t outputs;
   int32_t channels;
   int32_t kernel_width;
@@ -66,26 +66,26 @@ struct WeightLines {
 
 // Input pixels with the same rests of y + padding and x + padding by the stride, and what their products read.
 struct PixelClass {
-  int32_t first_y;        // The first pixel of the class; the others follow at every stride-th.
+  int32_t first_y;  // The first pixel of the class; the others follow at every stride-th.
   int32_t first_x;
-  PatchView gradient;     // Rows: the pixels of the class.
+  PatchView gradient;  // Rows: the pixels of the class.
   WeightLines weights;
   int64_t rows;
 };
 
 struct ImplicitProblem {
-  PatchView a;            // forward: x. Otherwise the output gradient; for backward_weight as a plain matrix [pixels, output channels].
-  PatchView b;            // forward: the weights as a plain matrix. backward_weight: x. Not used by backward_data.
-  WeightLines weights;    // backward_data: all taps.
+  PatchView a;          // forward: x. Otherwise the output gradient; for backward_weight as a plain matrix [pixels, output channels].
+  PatchView b;          // forward: the weights as a plain matrix. backward_weight: x. Not used by backward_data.
+  WeightLines weights;  // backward_data: all taps.
   Epilogue epilogue;
-  TileOrder order;        // Tiles of one class or block.
-  int64_t m;              // backward_data: of the largest class.
+  TileOrder order;  // Tiles of one class or block.
+  int64_t m;        // backward_data: of the largest class.
   int64_t n;
-  int64_t k;              // forward. backward_weight: all output pixels. backward_data: not used.
-  int64_t block_pixels;   // backward_weight.
-  int32_t pass;           // A ConvolutionPass.
+  int64_t k;             // forward. backward_weight: all output pixels. backward_data: not used.
+  int64_t block_pixels;  // backward_weight.
+  int32_t pass;          // A ConvolutionPass.
   int32_t images;
-  int32_t input_height;   // backward_data: where the rows of a class lie.
+  int32_t input_height;  // backward_data: where the rows of a class lie.
   int32_t input_width;
   int32_t stride;
   int32_t padding;

@@ -32,7 +32,8 @@ void check_extents(const Args& args, Check* check) {
   check->extent("prefix_rows", args.prefix_rows);
   const int64_t extents[] = {args.input_height, args.input_width, args.output_height, args.output_width, args.channels, args.prefix_rows};
   for (const int64_t extent : extents) {
-    check->supported(extent < (int64_t{1} << 30), "an extent is %lld; this device takes extents below 2^30.", static_cast<long long>(extent));
+    check->supported(extent < (int64_t{1} << 30), "an extent is %lld; this device takes extents below 2^30.",
+                     static_cast<long long>(extent));
   }
   if (!check->ok()) return;
   check->that(args.input_height * args.input_width > 0 || args.output_height * args.output_width * args.channels == 0,

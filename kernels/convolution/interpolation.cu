@@ -3,7 +3,8 @@
 // Maths      forward    output[i, c] = sum over taps of weight(i, tap) * x[tap, c], weights of cubic.cuh, the product of both sides
 //            backward   the transposed map, + beta * old
 // Order      float32 sums; taps of a position, and readers of a sample, line by line in ascending order.
-// Roles      a thread has a pack of 16 bytes of one row of the result, and works out the weights that it needs: a table of positions is small.
+// Roles      a thread has a pack of 16 bytes of one row of the result, and works out the weights that it needs: a table of positions is
+//            small.
 // Budget     interpolation.h.
 // Not here   batches (a table has none), other filters.
 #include "convolution/interpolation.h"

@@ -21,14 +21,14 @@ struct CubicAxis {
 struct Interpolation {
   RowOperand from;  // Forward: the source table. Backward: the new table's gradient.
   RowOperand to;
-  RowWalk walk;     // Over the rows of `to`.
+  RowWalk walk;  // Over the rows of `to`.
   CubicAxis vertical;
   CubicAxis horizontal;
   int64_t prefix_rows;
   int64_t channels;
-  float beta;       // Backward: factor on the old gradient.
+  float beta;  // Backward: factor on the old gradient.
   int32_t antialias;
-  int32_t vector;   // All rows begin at multiples of 16 bytes.
+  int32_t vector;  // All rows begin at multiples of 16 bytes.
   int32_t reserved;
 };
 

@@ -100,7 +100,8 @@ class PatchRows {
     DEV_UNROLL for (int word = 0; word < kChunkBytes / AccessBytes; word++) {
       DEV_UNROLL for (int pass = 0; pass < kPasses; pass++) {
         const char* const source = patch_address<Tile::kElementBytes>(view_, rows_[pass], place);
-        copy_or_zero<AccessBytes>(target + Tile::chunk_offset(line_ + pass * kLinesPerPass, chunk_) + word * AccessBytes, source, view_.data);
+        copy_or_zero<AccessBytes>(target + Tile::chunk_offset(line_ + pass * kLinesPerPass, chunk_) + word * AccessBytes, source,
+                                  view_.data);
       }
       if (AccessBytes < kChunkBytes) place.forward(AccessBytes / Tile::kElementBytes, view_.channels, view_.taps_x);
     }
@@ -147,7 +148,8 @@ class PatchLines {
       const PatchRow row{rows_left_ > 0 ? y : kNoPixel, x, (image_ * view_.source_height + y) * view_.source_width + x};
       DEV_UNROLL for (int word = 0; word < kWords; word++) {
         const char* const source = patch_address<Tile::kElementBytes>(view_, row, places_[word]);
-        copy_or_zero<AccessBytes>(target + Tile::chunk_offset(line_ + pass * kLinesPerPass, chunk_) + word * AccessBytes, source, view_.data);
+        copy_or_zero<AccessBytes>(target + Tile::chunk_offset(line_ + pass * kLinesPerPass, chunk_) + word * AccessBytes, source,
+                                  view_.data);
       }
       advance();
     }
@@ -202,7 +204,8 @@ class PatchLines {
 template <int ElementBytes>
 DEV_FN const char* weight_address(const WeightLines& weights, const PatchPlace& line, int64_t column) {
   if (line.i >= weights.taps_y || column >= weights.channels) return nullptr;
-  const int64_t tap = int64_t{weights.first_y + line.i * weights.tap_step} * weights.kernel_width + weights.first_x + line.j * weights.tap_step;
+  const int64_t tap =
+      int64_t{weights.first_y + line.i * weights.tap_step} * weights.kernel_width + weights.first_x + line.j * weights.tap_step;
   return weights.data + line.c * weights.row_stride + (tap * weights.channels + column) * ElementBytes;
 }
 

@@ -2,8 +2,8 @@
 //
 // Maths      forward    output[i, c] = (sum of x over the pixels of bin i) / pixels
 //            backward   gradient[p, c] = sum over the bins i that hold p of output_gradient[i, c] / pixels of i, + beta * old
-// Order      float32; pixels of a bin line by line; in a large bin 32 lanes (float32: 16) take every 32nd pixel each and are added in ascending
-//            order. Bins of a pixel ascending. Which kernel runs follows from the sides of the images, never from their number.
+// Order      float32; pixels of a bin line by line; in a large bin 32 lanes (float32: 16) take every 32nd pixel each and are added in
+//            ascending order. Bins of a pixel ascending. Which kernel runs follows from the sides of the images, never from their number.
 // Layout     NHWC, rows of any stride.
 // Roles      pool_small_bins, pool_backward   a thread has a pack of 16 bytes of one pixel of the result
 //            pool_large_bins                  a block has 64 channels of one bin: packs along the channels, lanes along the bin's pixels
@@ -63,7 +63,8 @@ DEV_KERNEL DEV_BOUNDS(kPoolThreads) pool_large_bins(const DEV_GRID_CONST Pool po
   constexpr int kPacks = kPoolChannels / kPack;
   constexpr int kLanes = kPoolThreads / kPacks;
   constexpr int kAtOnce = 4;  // Loads on their way before the first is added.
-  DEV_SHARED(float, sums, kPoolThreads * kPack);
+  constexpr int kPitch = kPoolThreads + kPacks;  // Element e of all threads, then e + 1: no bank is met twice, writing or reading.
+  DEV_SHARED(float, sums, kPitch * kPack);
   const int64_t tiles = (pool.channels + kPoolChannels - 1) / kPoolChannels;
   const int64_t row = quotient(dev::bid_x(), tiles);
   const int64_t first_channel = (dev::bid_x() - row * tiles) * kPoolChannels;
@@ -94,12 +95,14 @@ DEV_KERNEL DEV_BOUNDS(kPoolThreads) pool_large_bins(const DEV_GRID_CONST Pool po
       DEV_UNROLL for (int i = 0; i < kPack; i++) sum[i] = first + n * kLanes < area ? dev::add(sum[i], next[n][i]) : sum[i];
     }
   }
-  DEV_UNROLL for (int i = 0; i < kPack; i++) sums[lane * kPoolChannels + thread % kPacks * kPack + i] = sum[i];
+  DEV_UNROLL for (int i = 0; i < kPack; i++) sums[i * kPitch + thread] = sum[i];
   dev::sync_block();
-  if (thread >= kPoolChannels || first_channel + thread >= pool.channels) return;
+  const uint32_t element = thread / kPacks;
+  const int64_t own = first_channel + thread % kPacks * kPack + element;
+  if (thread >= kPoolChannels || own >= pool.channels) return;
   float total = 0.0f;
-  for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[other * kPoolChannels + thread]);
-  store_element(row_of<T>(pool.to, row) + first_channel + thread, dev::divide(total, static_cast<float>(area)));
+  for (int other = 0; other < kLanes; other++) total = dev::add(total, sums[element * kPitch + other * kPacks + thread % kPacks]);
+  store_element(row_of<T>(pool.to, row) + own, dev::divide(total, static_cast<float>(area)));
 }
 
 template <class T>

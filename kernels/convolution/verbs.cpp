@@ -113,7 +113,8 @@ mm1_status run_backward_weight(mm1_stream stream, const mm1_convolution_backward
     return mm1_gemm(stream, &product, nullptr, 0);
   }
   float* const partial = static_cast<float*>(workspace);
-  MM1_RETURN_IF_FAILED(run_implicit(stream, kBackwardWeight, backward_weight_problem(shape, args, partial), args.x.dtype == MM1_DTYPE_FLOAT32));
+  const ImplicitProblem problem = backward_weight_problem(shape, args, partial);
+  MM1_RETURN_IF_FAILED(run_implicit(stream, kBackwardWeight, problem, args.x.dtype == MM1_DTYPE_FLOAT32));
   BlockSums sums{};
   sums.partial = partial;
   sums.result = static_cast<float*>(args.weight_gradient.data);

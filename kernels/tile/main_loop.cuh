@@ -1,5 +1,5 @@
-// The main loop of matrix products for sm_80: a ring of stages in shared memory, which loaders fill by cp.async (or through registers) while
-// every warp multiplies. Kernels differ in where their loaders find the operands and in what they do with the sums.
+// The main loop of matrix products for sm_80: a ring of stages in shared memory, which loaders fill by cp.async (or through registers)
+// while every warp multiplies. Kernels differ in where their loaders find the operands and in what they do with the sums.
 //
 //   stage s of Stages   a: OperandTile [tile_m, 64 bytes]   b: OperandTile [tile_n, 64 bytes]       in dynamic shared memory
 //   iteration t         wait for stage t, barrier (all have stage t, and are done with t - 1),

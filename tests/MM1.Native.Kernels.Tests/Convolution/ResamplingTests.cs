@@ -27,7 +27,7 @@ public sealed class ResamplingTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.Names.Concat(TestDevices.Native))
             for (int i = 0; i < Sizes.Length; i++) cases.Add(device, i);
         return cases;
     }

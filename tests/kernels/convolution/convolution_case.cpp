@@ -35,9 +35,7 @@ std::vector<float> x_of(const ConvolutionCase& which) {
   return values(kX, which.dtype, which.batch, which.height * which.width, which.inputs);
 }
 
-std::vector<float> weight_of(const ConvolutionCase& which) {
-  return values(kWeight, which.dtype, 1, which.outputs, which.patch(), 0.2);
-}
+std::vector<float> weight_of(const ConvolutionCase& which) { return values(kWeight, which.dtype, 1, which.outputs, which.patch(), 0.2); }
 
 std::vector<float> gradient_of(const ConvolutionCase& which) {
   return values(kGradient, which.dtype, which.batch, which.output_height() * which.output_width(), which.outputs);
@@ -153,8 +151,8 @@ void named(const ConvolutionCase& which, const char* what, const Body& body) {
 
 std::string ConvolutionCase::name() const {
   std::ostringstream text;
-  text << label << (dtype == MM1_DTYPE_FLOAT32 ? " float32 " : " bfloat16 ") << batch << "x" << height << "x" << width << "x" << inputs << " to "
-       << outputs << " kernel " << kernel_height << "x" << kernel_width << " stride " << stride << " padding " << padding;
+  text << label << (dtype == MM1_DTYPE_FLOAT32 ? " float32 " : " bfloat16 ") << batch << "x" << height << "x" << width << "x" << inputs
+       << " to " << outputs << " kernel " << kernel_height << "x" << kernel_width << " stride " << stride << " padding " << padding;
   if (groups != 1) text << " depthwise";
   if (gap != 0) text << " gap " << gap;
   if (offset != 0) text << " offset " << offset;

@@ -1,5 +1,5 @@
-// One convolution with its options, run on the device and by its definition. Values are a function of (operand, image, pixel, channel): a batch of
-// fewer images has the same first images.
+// One convolution with its options, run on the device and by its definition. Values are a function of (operand, image, pixel, channel): a
+// batch of fewer images has the same first images.
 #ifndef MM1_TESTS_CONVOLUTION_CONVOLUTION_CASE_H
 #define MM1_TESTS_CONVOLUTION_CONVOLUTION_CASE_H
 
@@ -16,7 +16,7 @@ struct ConvolutionCase {
   int64_t batch = 1;
   int64_t height = 1;
   int64_t width = 1;
-  int64_t inputs = 1;   // Channels.
+  int64_t inputs = 1;  // Channels.
   int64_t outputs = 1;
   int64_t kernel_height = 1;
   int64_t kernel_width = 1;
@@ -24,13 +24,15 @@ struct ConvolutionCase {
   int64_t padding = 0;
   int64_t groups = 1;
   mm1_dtype dtype = MM1_DTYPE_BFLOAT16;
-  int64_t gap = 0;      // Elements between the rows of every operand.
-  int64_t offset = 0;   // Elements from an aligned address to the first, of every operand.
+  int64_t gap = 0;     // Elements between the rows of every operand.
+  int64_t offset = 0;  // Elements from an aligned address to the first, of every operand.
   float beta = 0;
   bool bias = false;
   mm1_activation activation = MM1_ACTIVATION_NONE;
 
-  int64_t side(int64_t input, int64_t kernel) const { return input + 2 * padding < kernel ? 0 : (input + 2 * padding - kernel) / stride + 1; }
+  int64_t side(int64_t input, int64_t kernel) const {
+    return input + 2 * padding < kernel ? 0 : (input + 2 * padding - kernel) / stride + 1;
+  }
   int64_t output_height() const { return side(height, kernel_height); }
   int64_t output_width() const { return side(width, kernel_width); }
   int64_t group_inputs() const { return groups == 1 ? inputs : 1; }

@@ -1,5 +1,5 @@
-// Conformance of the three verbs of a convolution. CI's cut: the whole list in mode `late`; in `early` and by seed every third case, in `shadow`
-// every third of the smaller ones; tests that compare bits run in every mode.
+// Conformance of the three verbs of a convolution. CI's cut: the whole list in mode `late`; in `early` and by seed every third case, in
+// `shadow` every third of the smaller ones; tests that compare bits run in every mode.
 #include <cstring>
 #include <vector>
 
@@ -7,9 +7,9 @@
 #include "convolution_case.h"
 #include "emulator/options.h"
 #include "host/emulated/device.h"
+#include "mm1/runtime.h"
 #include "support/agreement.h"
 #include "support/device_buffer.h"
-#include "mm1/runtime.h"
 #include "test.h"
 
 namespace test {
@@ -142,9 +142,12 @@ TEST(convolution, every_activation_with_and_without_bias) {
 // What stands beside an image in the batch changes no bit of its output or input gradient, on any profile.
 TEST(convolution, images_do_not_depend_on_their_neighbours) {
   Restore restore;
-  const ConvolutionCase shapes[] = {{"1x1", 5, 5, 7, 24, 40, 1, 1, 1, 0},          {"3x3", 5, 6, 5, 16, 24, 3, 3, 1, 1},
-                                    {"3x3 odd", 5, 6, 5, 7, 13, 3, 3, 2, 1},       {"patch 4", 5, 8, 8, 4, 40, 4, 4, 4, 0},
-                                    {"patch the image", 5, 4, 4, 8, 16, 4, 4, 4, 0}, {"depthwise", 5, 6, 7, 40, 40, 3, 3, 1, 1, 40}};
+  const ConvolutionCase shapes[] = {{"1x1", 5, 5, 7, 24, 40, 1, 1, 1, 0},
+                                    {"3x3", 5, 6, 5, 16, 24, 3, 3, 1, 1},
+                                    {"3x3 odd", 5, 6, 5, 7, 13, 3, 3, 2, 1},
+                                    {"patch 4", 5, 8, 8, 4, 40, 4, 4, 4, 0},
+                                    {"patch the image", 5, 4, 4, 8, 16, 4, 4, 4, 0},
+                                    {"depthwise", 5, 6, 7, 40, 40, 3, 3, 1, 1, 40}};
   for (const mm1::DeviceProfile& profile : mm1::kProfiles) {
     if (in_shadow() && &profile != &mm1::kProfiles[0]) continue;
     mm1::emulated::set_profile(profile);

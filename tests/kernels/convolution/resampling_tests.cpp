@@ -1,5 +1,5 @@
-// Conformance of adaptive average pooling and of the interpolation of position grids, both as what they are: products with one sparse matrix for each
-// side. CI's cut: all of it in every mode; `shadow` leaves out the largest sizes.
+// Conformance of adaptive average pooling and of the interpolation of position grids, both as what they are: products with one sparse
+// matrix for each side. CI's cut: all of it in every mode; `shadow` leaves out the largest sizes.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -26,9 +26,9 @@ struct Size {
   int64_t height, width, new_height, new_width, channels;
 };
 
-const Size kSizes[] = {{1, 1, 1, 1, 1, 1},     {2, 5, 7, 3, 4, 17},   {1, 27, 27, 12, 12, 37}, {2, 9, 6, 1, 1, 130},  {3, 16, 11, 1, 1, 72},
-                       {1, 24, 24, 12, 12, 64}, {3, 4, 3, 9, 5, 20},   {1, 16, 16, 16, 16, 3},  {1, 30, 2, 2, 5, 8},   {2, 1, 6, 4, 1, 70},
-                       {0, 7, 7, 3, 3, 16},    {2, 7, 7, 0, 3, 16},   {1, 7, 7, 3, 3, 0},      {1, 0, 4, 0, 2, 5}};
+const Size kSizes[] = {{1, 1, 1, 1, 1, 1},      {2, 5, 7, 3, 4, 17}, {1, 27, 27, 12, 12, 37}, {2, 9, 6, 1, 1, 130}, {3, 16, 11, 1, 1, 72},
+                       {1, 24, 24, 12, 12, 64}, {3, 4, 3, 9, 5, 20}, {1, 16, 16, 16, 16, 3},  {1, 30, 2, 2, 5, 8},  {2, 1, 6, 4, 1, 70},
+                       {0, 7, 7, 3, 3, 16},     {2, 7, 7, 0, 3, 16}, {1, 7, 7, 3, 3, 0},      {1, 0, 4, 0, 2, 5}};
 
 bool is_left_out(const Size& size) {
 #ifdef MM1_SHADOW
@@ -39,8 +39,9 @@ bool is_left_out(const Size& size) {
 }
 
 std::string name_of(const Size& s, mm1_dtype dtype) {
-  return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(s.batch) + " of " + std::to_string(s.height) + "x" +
-         std::to_string(s.width) + " to " + std::to_string(s.new_height) + "x" + std::to_string(s.new_width) + "x" + std::to_string(s.channels);
+  return std::string(dtype == MM1_DTYPE_FLOAT32 ? "float32 " : "bfloat16 ") + std::to_string(s.batch) + " of " + std::to_string(s.height) +
+         "x" + std::to_string(s.width) + " to " + std::to_string(s.new_height) + "x" + std::to_string(s.new_width) + "x" +
+         std::to_string(s.channels);
 }
 
 // [outputs, inputs].
@@ -229,8 +230,8 @@ std::vector<T> accumulated(std::vector<T> sums, const std::vector<float>& old, f
 
 template <class T>
 std::vector<T> pool_by_definition(const Resampling& w) {
-  return resampled<T>(0, w.size.batch, averages<T>(w.size.height, w.size.new_height), averages<T>(w.size.width, w.size.new_width), w.size.channels,
-                      values(kX, w.dtype, w.size.batch, w.inputs(), w.size.channels));
+  return resampled<T>(0, w.size.batch, averages<T>(w.size.height, w.size.new_height), averages<T>(w.size.width, w.size.new_width),
+                      w.size.channels, values(kX, w.dtype, w.size.batch, w.inputs(), w.size.channels));
 }
 
 template <class T>
@@ -347,7 +348,8 @@ TEST(resampling_arguments, broken_rules_are_named) {
     good.batch = 1;
     good.x = input.operand();
     good.output = output.operand();
-    const auto fails = [&](mm1_status status, const std::string& rule, const std::function<void(mm1_adaptive_average_pool_forward_args*)>& change) {
+    const auto fails = [&](mm1_status status, const std::string& rule,
+                           const std::function<void(mm1_adaptive_average_pool_forward_args*)>& change) {
       mm1_adaptive_average_pool_forward_args wrong = good;
       change(&wrong);
       CHECK_FAILS_WITH(status, "adaptive_average_pool_forward: " + rule, mm1_adaptive_average_pool_forward(nullptr, &wrong, nullptr, 0));
@@ -359,7 +361,8 @@ TEST(resampling_arguments, broken_rules_are_named) {
     fails(invalid, "output_width is -1", [](auto* a) { a->output_width = -1; });
     fails(invalid, "channels is -1", [](auto* a) { a->channels = -1; });
     fails(MM1_STATUS_UNSUPPORTED, "an extent is 1073741824", [](auto* a) { a->channels = int64_t{1} << 30; });
-    fails(invalid, "an input without pixels has no average; input_height and input_width must be at least 1.", [](auto* a) { a->input_width = 0; });
+    fails(invalid, "an input without pixels has no average; input_height and input_width must be at least 1.",
+          [](auto* a) { a->input_width = 0; });
     fails(invalid, "x is missing; it holds [9, 4]", [](auto* a) { a->x.data = nullptr; });
     fails(invalid, "output has dtype int32", [&](auto* a) { a->output = integers.operand(); });
     fails(invalid, "x has dtype int32", [&](auto* a) { a->x = integers.operand(); });
@@ -397,7 +400,8 @@ TEST(resampling_arguments, broken_rules_are_named) {
     fails("output_width is -1", [](auto* a) { a->output_width = -1; });
     fails("channels is -1", [](auto* a) { a->channels = -1; });
     fails("prefix_rows is -1", [](auto* a) { a->prefix_rows = -1; });
-    fails("a grid without positions cannot be interpolated; input_height and input_width must be at least 1.", [](auto* a) { a->input_height = 0; });
+    fails("a grid without positions cannot be interpolated; input_height and input_width must be at least 1.",
+          [](auto* a) { a->input_height = 0; });
     fails("x has dtype int32", [&](auto* a) { a->x = integers.operand(); });
     fails("output is missing", [](auto* a) { a->output.data = nullptr; });
     fails("reserved is 1", [](auto* a) { a->reserved = 1; });
