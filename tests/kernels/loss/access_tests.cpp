@@ -24,7 +24,8 @@ Counted count(const Case& which) {
   which.run();
   Counted counted;
   for (const emulator::AccessSite& site : emulator::access_sites()) {
-    if (!site.global || site.where.find("pack.cuh") == std::string::npos) continue;
+    const bool of_packs = site.where.find("tile/pack.cuh") != std::string::npos || site.where.find("loss/row_team.cuh") != std::string::npos;
+    if (!site.global || !of_packs) continue;
     (site.write ? counted.written : counted.read) += site.units;
     if (!site.write) counted.read_ideal += site.ideal;
   }
