@@ -42,9 +42,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_rows(const DEV_GRID_CONST Cros
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float logits[kPacksAtOnce][kPack];
     int count[kPacksAtOnce];
-    DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) {
-      count[a] = load_row_pack(x, rows.vector, rows.columns, pack + a * team.threads, logits[a]);
-    }
+    load_row_packs(x, rows.vector, rows.columns, pack, team.threads, logits, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) {
       DEV_UNROLL for (int i = 0; i < kPack; i++) {
         if (Scaled) logits[a][i] = dev::multiply(logits[a][i], scale);
@@ -81,29 +79,32 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_gradient(const DEV_GRID_CONST 
   const float log_sum_exp = counts ? rows.log_sum_exp[team.row] : 0.0f;
   const float factor = counts ? *rows.factor : 0.0f;
   // d(L - x[y] + w L^2) / dx = softmax (1 + 2 w L) - onehot. A target that is no column makes the row NaN, as it makes the loss.
-  float softmax_factor = dev::multiply(factor, dev::add(1.0f, dev::multiply(dev::multiply(2.0f, rows.z_loss_weight), log_sum_exp)));
+  const float z_factor = dev::multiply(dev::multiply(2.0f, rows.z_loss_weight), log_sum_exp);
+  float softmax_factor = dev::multiply(factor, dev::add(1.0f, z_factor));
   if (counts && (target < 0 || target >= rows.columns)) softmax_factor = __builtin_nanf("");
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kGradientsAtOnce) {
     float values[kGradientsAtOnce][kPack];
-    DEV_UNROLL for (int a = 0; a < kGradientsAtOnce; a++) {
-      if (counts) {
-        load_row_pack(x, rows.vector_logits, rows.columns, pack + a * team.threads, values[a]);
-      } else {
+    int count[kGradientsAtOnce];
+    if (counts) {
+      load_row_packs(x, rows.vector_logits, rows.columns, pack, team.threads, values, count);
+    } else {
+      DEV_UNROLL for (int a = 0; a < kGradientsAtOnce; a++) {
+        const int64_t left = rows.columns - (pack + a * team.threads) * kPack;
+        count[a] = left >= kPack ? kPack : left > 0 ? static_cast<int>(left) : 0;
         DEV_UNROLL for (int i = 0; i < kPack; i++) values[a][i] = 0.0f;
       }
     }
     DEV_UNROLL for (int a = 0; a < kGradientsAtOnce; a++) {
       const int64_t first = (pack + a * team.threads) * kPack;
-      const int64_t left = rows.columns - first;
       if (counts) {
-        DEV_UNROLL for (int i = 0; i < kPack; i++) values[a][i] = dev::multiply(softmax_factor, probability(values[a][i], log_sum_exp));
-        if (target >= first && target < first + kPack) {
-          DEV_UNROLL for (int i = 0; i < kPack; i++) {
-            if (first + i == target) values[a][i] = dev::add(values[a][i], -factor);
-          }
+        DEV_UNROLL for (int i = 0; i < kPack; i++) {
+          const float share = probability(values[a][i], log_sum_exp);
+          values[a][i] = dev::multiply(softmax_factor, share);
+          // The target's own: what is left of the probability first, so that a sure token keeps its z-loss.
+          if (first + i == target) values[a][i] = dev::multiply(factor, dev::fused_multiply_add(z_factor, share, dev::add(share, -1.0f)));
         }
       }
-      store_pack(gradient + first, rows.vector_gradient, left >= kPack ? kPack : left > 0 ? static_cast<int>(left) : 0, values[a]);
+      store_pack(gradient + first, rows.vector_gradient, count[a], values[a]);
     }
   }
 }

@@ -31,9 +31,7 @@ DEV_FN void for_packs(const RowTeam& team, const T* row, bool vector, int64_t co
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float values[kPacksAtOnce][Pack];
     int count[kPacksAtOnce];
-    DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) {
-      count[a] = load_row_pack(row, vector, columns, pack + a * team.threads, values[a]);
-    }
+    load_row_packs(row, vector, columns, pack, team.threads, values, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) body(values[a], pack + a * team.threads, count[a]);
   }
 }

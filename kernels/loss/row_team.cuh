@@ -46,4 +46,29 @@ DEV_FN int load_row_pack(const T* row, bool vector, int64_t columns, int64_t pac
   return count;
 }
 
+// `Count` packs that lie `step` apart, counts[a] elements of each. Whole ones are all on their way before the first is unpacked: one at a time
+// would leave the memory idle.
+template <class T, int Count, int Pack>
+DEV_FN void load_row_packs(const T* row, bool vector, int64_t columns, int64_t pack, int step, float (&values)[Count][Pack], int (&counts)[Count]) {
+  constexpr int kWords = Pack / kPackElements<T>;  // Of 16 bytes.
+  if (vector && (pack + (Count - 1) * step + 1) * Pack <= columns) {
+    uint4 bits[Count][kWords];
+    DEV_UNROLL for (int a = 0; a < Count; a++) {
+      DEV_UNROLL for (int w = 0; w < kWords; w++) {
+        bits[a][w] = dev::ld_global_16(row + (pack + a * step) * Pack + w * kPackElements<T>);
+      }
+    }
+    DEV_UNROLL for (int a = 0; a < Count; a++) {
+      counts[a] = Pack;
+      DEV_UNROLL for (int w = 0; w < kWords; w++) {
+        float word[kPackElements<T>];
+        unpack(bits[a][w], word);
+        DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) values[a][w * kPackElements<T> + i] = word[i];
+      }
+    }
+    return;
+  }
+  DEV_UNROLL for (int a = 0; a < Count; a++) counts[a] = load_row_pack(row, vector, columns, pack + a * step, values[a]);
+}
+
 }  // namespace mm1

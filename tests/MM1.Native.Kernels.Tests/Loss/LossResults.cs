@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using MM1.Native.TestSupport;
+using Xunit;
 
 namespace MM1.Native.Kernels.Tests;
 
@@ -13,6 +14,11 @@ internal static class LossResults
             throw new InvalidOperationException($"{what}: results {string.Join(", ", actual.Keys)}; expected {string.Join(", ", expected.Keys)}.");
         foreach ((string name, float[] values) in actual) Agreement.Check($"{what} {name}", values, expected[name], straightforward[name]);
     }
+
+    /// <summary>Two devices that give the same bits: the CPU with one thread and with more, and each native device twice.</summary>
+    public static IEnumerable<TheoryDataRow<string, string>> Pairs() =>
+        TestDevices.Native.Select(static name => (name, name)).Prepend((TestDevices.Names[0], TestDevices.Names[^1]))
+            .Select(static pair => new TheoryDataRow<string, string>(pair.Item1, pair.Item2));
 
     /// <summary>The same bits in every named result.</summary>
     public static void CheckBitwise(object what, Dictionary<string, float[]> actual, Dictionary<string, float[]> expected)

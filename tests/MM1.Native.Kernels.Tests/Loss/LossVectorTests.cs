@@ -13,12 +13,12 @@ public sealed class LossVectorTests
     /// All of ONNX's softmax cross-entropy: classes on axis 1 of any rank, ignored targets, log-probabilities (logits - log-sum-exp) and
     /// reductions. Class weights are the test's own: the contract has none, so it weighs the losses of the tokens.
     /// </summary>
-    [Fact]
-    public void SoftmaxCrossEntropyGivesOnnxsNumbers()
+    [Theory, MemberData(nameof(LossResults.Pairs), MemberType = typeof(LossResults))]
+    public void SoftmaxCrossEntropyGivesOnnxsNumbers(string _, string deviceName)
     {
         IReadOnlyList<OnnxCase>? cases = OnnxCases.TryRead("softmax_cross_entropy_loss");
         if (cases is null) Assert.Skip(TestData.Missing(OnnxCases.PathOf("softmax_cross_entropy_loss")));
-        using Device device = TestDevices.Open(TestDevices.Names[^1]);
+        using Device device = TestDevices.Open(deviceName);
         foreach (OnnxCase vector in cases)
         {
             (CrossEntropyCase @case, float[] logits, int[] targets, double[] weights) = Arrange(vector);
@@ -42,12 +42,12 @@ public sealed class LossVectorTests
     }
 
     /// <summary>-input[target] is the cross-entropy less the log-sum-exp.</summary>
-    [Fact]
-    public void NegativeLogLikelihoodGivesOnnxsNumbers()
+    [Theory, MemberData(nameof(LossResults.Pairs), MemberType = typeof(LossResults))]
+    public void NegativeLogLikelihoodGivesOnnxsNumbers(string _, string deviceName)
     {
         IReadOnlyList<OnnxCase>? cases = OnnxCases.TryRead("nllloss");
         if (cases is null) Assert.Skip(TestData.Missing(OnnxCases.PathOf("nllloss")));
-        using Device device = TestDevices.Open(TestDevices.Names[^1]);
+        using Device device = TestDevices.Open(deviceName);
         foreach (OnnxCase vector in cases)
         {
             (CrossEntropyCase @case, float[] logits, int[] targets, double[] weights) = Arrange(vector);

@@ -95,7 +95,7 @@ public sealed class PatchRegressionTests
                select new PatchRegressionCase { Patches = patches, Columns = 300, CountEvery = 2, LossGradient = -3, Denominator = patches == 1 ? 0 : 77 },
             new() { Patches = 5, Columns = 48, Epsilon = 0.1f },
         ];
-        return from device in TestDevices.Names from @case in cases select new TheoryDataRow<string, PatchRegressionCase>(device, @case);
+        return from device in TestDevices.Names.Concat(TestDevices.Native) from @case in cases select new TheoryDataRow<string, PatchRegressionCase>(device, @case);
     }
 
     [Theory, MemberData(nameof(Cases))]
@@ -114,10 +114,10 @@ public sealed class PatchRegressionTests
         Agreement.CheckFiniteDifferences("prediction", x => 1.5 * At(x, 1).Item1, prediction, At(prediction, 1.5).Gradient);
     }
 
-    [Fact]
-    public void APatchIsTheSameBitsAmongAnyOthers()
+    [Theory, MemberData(nameof(LossResults.Pairs), MemberType = typeof(LossResults))]
+    public void APatchIsTheSameBitsAmongAnyOthers(string first, string second)
     {
-        using Device one = TestDevices.Open(TestDevices.Names[0]), two = TestDevices.Open(TestDevices.Names[^1]);
+        using Device one = TestDevices.Open(first), two = TestDevices.Open(second);
         var many = new PatchRegressionCase { Patches = 400, Columns = 201, Denominator = 1 };
         Dictionary<string, float[]> expected = many.Run(one);
         LossResults.CheckBitwise("repeated", many.Run(one), expected);
@@ -131,10 +131,15 @@ public sealed class PatchRegressionTests
     }
 
     /// <summary>A patch of one colour has no deviation: its normalized target is zero, also with Epsilon 0.</summary>
-    [Theory, InlineData(0f), InlineData(1e-6f)]
-    public void AConstantPatchIsTheZeroTarget(float epsilon)
+    [Theory, MemberData(nameof(LossResults.Pairs), MemberType = typeof(LossResults))]
+    public void AConstantPatchIsTheZeroTarget(string deviceName, string _)
     {
-        using Device device = TestDevices.Open(TestDevices.Names[0]);
+        foreach (float epsilon in new[] { 0f, 1e-6f }) AConstantPatch(deviceName, epsilon);
+    }
+
+    private static void AConstantPatch(string deviceName, float epsilon)
+    {
+        using Device device = TestDevices.Open(deviceName);
         var @case = new PatchRegressionCase { Patches = 1, Columns = 20, Epsilon = epsilon };
         var target = new float[20];
         Array.Fill(target, 0.25f);
