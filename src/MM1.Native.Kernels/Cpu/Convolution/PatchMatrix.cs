@@ -95,10 +95,10 @@ internal static unsafe class PatchMatrix
                     }
                     if (left > 0) ChannelMath.Clear(patch, left * channels);
                     float* source = X + ((image * Shape.InputHeight + inputY) * Shape.InputWidth + originX + left) * Stride;
-                    if (Stride == channels) ChannelMath.Copy(source, patch + left * channels, (right - left) * channels);
+                    if (Stride == channels) ChannelMath.CopyRun(source, patch + left * channels, (right - left) * channels);
                     else
                     {
-                        for (long tapX = left; tapX < right; tapX++, source += Stride) ChannelMath.Copy(source, patch + tapX * channels, channels);
+                        for (long tapX = left; tapX < right; tapX++, source += Stride) ChannelMath.CopyRun(source, patch + tapX * channels, channels);
                     }
                     if (right < kernelWidth) ChannelMath.Clear(patch + right * channels, (kernelWidth - right) * channels);
                 }

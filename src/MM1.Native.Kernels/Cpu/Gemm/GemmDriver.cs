@@ -19,6 +19,12 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Blocks of rows that a worker takes when all are equally fast, and the fewest tiles in one: copying A must not show.</summary>
     private const int BlocksPerWorker = 8, LeastBlockTiles = 4;
 
+    /// <summary>Blocks of rows of a transposed A that a worker takes: it is read across its rows, so that small blocks share cache lines.</summary>
+    private const int TransposedBlocksPerWorker = 2;
+
+    /// <summary>Rows up to which workers always divide the columns of a transposed A's product: each copies all of A.</summary>
+    private const int TransposedColumnRows = 192;
+
     /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
     private const long InPlaceElements = 4096;
 
@@ -46,16 +52,16 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         for (long index = 0; index < args.Batch; index++)
         {
             GemmProblem one = problem.At(in args, index);
-            nint panels = (one.N + GemmTile.Columns<T>() - 1) / GemmTile.Columns<T>();
-            bool byColumns = one.M <= GemmTile.MaximumBlockRows;
+            nint registers = RegistersOf(one.N);
+            bool byColumns = one.M <= (one.TransposeA && threads > 1 && one.N < one.M ? TransposedColumnRows : GemmTile.MaximumBlockRows);
             if (threads == 1)
             {
-                if (byColumns) Columns(ref one, chunk, 0, 0, panels);
+                if (byColumns) Columns(ref one, chunk, 0, 0, registers);
                 else Shared(ref one, chunk, 0, 1, default);
             }
             else if (byColumns)
             {
-                var job = new ColumnsJob { Problem = &one, Chunk = chunk, Threads = threads, Panels = panels };
+                var job = new ColumnsJob { Problem = &one, Chunk = chunk, Threads = threads, Registers = registers };
                 pool.Run(ref job);
             }
             else
@@ -76,12 +82,12 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
 
         public readonly void Run(int worker)
         {
-            nint panels = (Problem->N + GemmTile.Columns<T>() - 1) / GemmTile.Columns<T>();
+            nint registers = RegistersOf(Problem->N);
             long end = Args->Batch * (worker + 1) / Threads;
             for (long index = Args->Batch * worker / Threads; index < end; index++)
             {
                 GemmProblem one = Problem->At(in *Args, index);
-                Columns(ref one, Chunk, worker, 0, panels);
+                Columns(ref one, Chunk, worker, 0, registers);
             }
         }
     }
@@ -92,9 +98,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public GemmProblem* Problem;
         public float* Chunk;
         public int Threads;
-        public nint Panels;
+        public nint Registers;
 
-        public readonly void Run(int worker) => Columns(ref *Problem, Chunk, worker, Panels * worker / Threads, Panels * (worker + 1) / Threads);
+        public readonly void Run(int worker) => Columns(ref *Problem, Chunk, worker, Registers * worker / Threads, Registers * (worker + 1) / Threads);
     }
 
     /// <summary>All workers pack B together, then each takes a range of rows.</summary>
@@ -108,25 +114,28 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         public readonly void Run(int worker) => Shared(ref *Problem, Chunk, worker, Threads, Barrier);
     }
 
-    /// <summary>All rows, some panels of columns, on one worker alone: a panel of B is packed (or read as it lies) just before use.</summary>
-    private static void Columns(ref GemmProblem problem, float* chunk, int worker, nint firstPanel, nint endPanel)
+    /// <summary>Registers of columns, the last maybe in part.</summary>
+    private static nint RegistersOf(nint columns) => (columns + T.Count - 1) / T.Count;
+
+    /// <summary>All rows, some registers of columns, on one worker alone: a panel of B is packed (or read as it lies) just before use.</summary>
+    private static void Columns(ref GemmProblem problem, float* chunk, int worker, nint firstRegister, nint endRegister)
     {
-        int width = GemmTile.Columns<T>();
+        if (firstRegister == endRegister) return;
         float* block = GemmScratch.Block(chunk, worker), panel = GemmScratch.Panel(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
+        var panels = new Panels(firstRegister * T.Count, Math.Min(problem.N, endRegister * T.Count));
         nint maximumDepth = GemmTile.Depth(problem.K), k = 0;
         do
         {
             var pass = new Pass(in problem, k, Math.Min(maximumDepth, problem.K - k));
             for (nint row = 0; row < problem.M; row += GemmTile.MaximumBlockRows)
             {
-                Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, problem.M - row), endPanel - firstPanel, block);
-                for (nint index = firstPanel; index < endPanel; index++)
+                Block rows = Block.Of(in problem, in pass, row, Math.Min(GemmTile.MaximumBlockRows, problem.M - row), panels.Count, block);
+                for (nint index = 0; index < panels.Count; index++)
                 {
-                    nint column = index * width;
-                    var columns = new Panel(column, Math.Min(width, problem.N - column));
+                    Panel columns = panels.At(index);
                     bool inPlace = !problem.TransposeB && columns.IsWhole && (rows.Count <= 2 * GemmTile.Rows<T>() || pass.Depth * problem.StrideB <= InPlaceElements);
                     if (inPlace)
-                        Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + column, problem.StrideB, tile);
+                        Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + columns.Column, problem.StrideB, tile);
                     else
                         Tiles(in problem, in pass, in rows, in columns, columns.Pack(in problem, in pass, panel), columns.Width, tile);
                 }
@@ -142,36 +151,34 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// </summary>
     private static void Shared(ref GemmProblem problem, float* chunk, int worker, int threads, WorkerBarrier barrier)
     {
-        int width = GemmTile.Columns<T>(), height = GemmTile.Rows<T>();
+        int height = GemmTile.Rows<T>();
         float* block = GemmScratch.Block(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
         nint tiles = (problem.M + height - 1) / height;
-        nint blockRows = threads == 1 ? GemmTile.MaximumBlockRows : Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, GemmTile.MaximumBlockRows / height) * height;
+        nint blockRows = BlockTiles(tiles, threads, problem.TransposeA) * height;
         int blocks = (int)((problem.M + blockRows - 1) / blockRows), claimed = 0;
-        nint chunkColumns = GemmTile.ChunkColumns / width * width, maximumDepth = GemmTile.Depth(problem.K);
+        nint chunkColumns = GemmTile.ChunkColumns / T.Count * T.Count, maximumDepth = GemmTile.Depth(problem.K);
         for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += chunkColumns)
         {
-            nint endColumn = Math.Min(problem.N, firstColumn + chunkColumns);
-            nint panels = (endColumn - firstColumn + width - 1) / width;
+            var panels = new Panels(firstColumn, Math.Min(problem.N, firstColumn + chunkColumns));
             nint k = 0;
             do
             {
                 var pass = new Pass(in problem, k, Math.Min(maximumDepth, problem.K - k));
                 if (threads > 1 && (k > 0 || firstColumn > 0)) barrier.Wait(); // the chunk is free again
-                for (nint index = panels * worker / threads; index < panels * (worker + 1) / threads; index++)
+                for (nint index = panels.Count * worker / threads; index < panels.Count * (worker + 1) / threads; index++)
                 {
-                    nint column = firstColumn + index * width;
-                    _ = new Panel(column, Math.Min(width, endColumn - column)).Pack(in problem, in pass, chunk + index * width * pass.Depth);
+                    Panel columns = panels.At(index);
+                    _ = columns.Pack(in problem, in pass, chunk + (columns.Column - firstColumn) * pass.Depth);
                 }
                 if (threads > 1) barrier.Wait(); // the chunk is whole
                 for (int taken = threads == 1 ? 0 : barrier.Claim() - claimed; taken < blocks; taken = threads == 1 ? taken + 1 : barrier.Claim() - claimed)
                 {
                     nint row = taken * blockRows;
-                    Block rows = Block.Of(in problem, in pass, row, Math.Min(blockRows, problem.M - row), panels, block);
-                    for (nint index = 0; index < panels; index++)
+                    Block rows = Block.Of(in problem, in pass, row, Math.Min(blockRows, problem.M - row), panels.Count, block);
+                    for (nint index = 0; index < panels.Count; index++)
                     {
-                        nint column = firstColumn + index * width;
-                        var columns = new Panel(column, Math.Min(width, endColumn - column));
-                        Tiles(in problem, in pass, in rows, in columns, chunk + index * width * pass.Depth, columns.Width, tile);
+                        Panel columns = panels.At(index);
+                        Tiles(in problem, in pass, in rows, in columns, chunk + (columns.Column - firstColumn) * pass.Depth, columns.Width, tile);
                     }
                 }
                 claimed += blocks + threads; // every block once, and once by every worker in vain
@@ -179,6 +186,17 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
             }
             while (k < problem.K);
         }
+    }
+
+    /// <summary>Tiles in the blocks of rows that workers take.</summary>
+    private static nint BlockTiles(nint tiles, int threads, bool transposed)
+    {
+        nint most = GemmTile.MaximumBlockRows / GemmTile.Rows<T>();
+        if (threads == 1) return most;
+        if (!transposed) return Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, most);
+        // Few blocks: as many for every worker.
+        nint rounds = Math.Max(TransposedBlocksPerWorker, (tiles + threads * most - 1) / (threads * most));
+        return Math.Max((tiles + threads * rounds - 1) / (threads * rounds), LeastBlockTiles);
     }
 
     /// <summary>Multiplies a block of rows by one panel of columns.</summary>
@@ -251,6 +269,23 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         }
     }
 
+    /// <summary>
+    /// Columns [begin, end) cut into the fewest panels of at most <see cref="GemmTile.Registers"/> registers, as even as they get: a tile of one register
+    /// computes slower than it loads, and two of two cost less than one of three and one of one.
+    /// </summary>
+    private readonly struct Panels(nint begin, nint end)
+    {
+        private readonly nint _begin = begin, _end = end, _registers = RegistersOf(end - begin);
+
+        public nint Count => (_registers + GemmTile.Registers - 1) / GemmTile.Registers;
+
+        public Panel At(nint index)
+        {
+            nint column = _begin + _registers * index / Count * T.Count;
+            return new Panel(column, Math.Min(_begin + _registers * (index + 1) / Count * T.Count, _end) - column);
+        }
+    }
+
     /// <summary>Columns of one panel, in whole registers.</summary>
     private readonly struct Panel(nint column, nint count)
     {
@@ -271,8 +306,8 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Some rows of A in one k block, and how the register tiles walk them.</summary>
     private struct Block
     {
-        /// <summary>Panels of columns from which on a copy of the rows pays.</summary>
-        private const int WorthCopying = 3, PageElements = 4096 / sizeof(float);
+        /// <summary>Panels of columns from which on a copy of the rows pays, and tiles of a transposed A from which on it always does.</summary>
+        private const int WorthCopying = 3, WorthTurning = 5, PageElements = 4096 / sizeof(float);
 
         public nint Row;
         public int Count;
@@ -285,7 +320,9 @@ internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
         {
             var block = new Block { Row = row, Count = (int)count };
             // Rows that lie side by side are read where they are, unless whole pages lie between them: such rows share one cache set.
-            bool copy = panels >= WorthCopying && (problem.TransposeA || problem.StrideA % PageElements == 0);
+            bool copy = problem.TransposeA
+                ? panels >= WorthCopying || count >= WorthTurning * GemmTile.Rows<T>()
+                : panels >= WorthCopying && problem.StrideA % PageElements == 0;
             if (problem.TransposeA)
             {
                 float* source = problem.A + pass.Begin * problem.StrideA + row;

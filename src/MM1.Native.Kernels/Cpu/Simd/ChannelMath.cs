@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace MM1.Native.Kernels.Cpu;
 
@@ -12,6 +14,21 @@ internal static unsafe class ChannelMath
     public static long Grain(long floatsPerItem) => 1 + GrainFloats / Math.Max(floatsPerItem, 1);
 
     public static void Copy(float* source, float* destination, long count) => NativeMemory.Copy(source, destination, (nuint)count * sizeof(float));
+
+    /// <summary>The same for runs of a few registers, where the call would cost more than the copy. The runs must not overlap.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CopyRun(float* source, float* destination, long count)
+    {
+        if (count < Vector256<float>.Count)
+        {
+            for (long i = 0; i < count; i++) destination[i] = source[i];
+            return;
+        }
+        // The last register reaches back over what is there already.
+        long last = count - Vector256<float>.Count;
+        for (long i = 0; i < last; i += Vector256<float>.Count) Vector256.Load(source + i).Store(destination + i);
+        Vector256.Load(source + last).Store(destination + last);
+    }
 
     public static void Clear(float* destination, long count) => NativeMemory.Clear(destination, (nuint)count * sizeof(float));
 
