@@ -12,7 +12,8 @@ namespace mm1 {
 // Copies a tile of rows into shared memory; rows from `rows_left` on and bytes from `bytes` on become zero and are not read. cp.async where
 // the operand is aligned: the caller commits and waits. (AttentionLoader moves 32 rows at once; there are tiles of 16 here.)
 template <class Tile, int Threads>
-DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32_t rows_left, int32_t bytes, bool aligned, uint32_t thread) {
+DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32_t rows_left, int32_t bytes, bool aligned, uint32_t own_thread) {
+  const uint32_t thread = dev::opaque(own_thread);  // Or its addresses would take registers around the caller's loop.
   constexpr uint32_t kChunks = Tile::kRows * Tile::kRowChunks;
   static_assert(kChunks % Threads == 0, "every thread copies as many chunks");
   if (aligned) {
