@@ -31,36 +31,27 @@ class AttentionLoader {
   MM1_DEVICE_MEMBER void load(uint32_t target, int32_t first, int32_t first_chunk = 0) const {
     const int32_t row = first + static_cast<int32_t>(row_);
     const int32_t chunk = first_chunk + static_cast<int32_t>(chunk_);
-    const char* const source = source_ + row * row_stride_ + chunk * 16;
-    const uint32_t place = target + Tile::chunk_offset(row_, chunk_);
+    const char* source = source_ + row * row_stride_ + chunk * 16;
+    uint32_t place = dev::opaque(target + Tile::chunk_offset(row_, chunk_));
     if (aligned_) {
       DEV_UNROLL for (int pass = 0; pass < kPasses; pass++) {
         const bool row_inside = row + pass * kRowsPerPass < rows_;
         DEV_UNROLL for (int group = 0; group < kGroups; group++) {
           const bool inside = row_inside && chunk + group * Tile::kGroup < chunks_;
-          const char* const from = inside ? source + pass * (kRowsPerPass * row_stride_) + group * (Tile::kGroup * 16) : source_;
-          dev::cp_async16(place + pass * (kRowsPerPass * Tile::kRowBytes) + group * (Tile::kGroup * 16), from, inside ? 16 : 0);
+          dev::cp_async16(place + group * kGroupBytes, source + group * kGroupBytes, inside ? 16 : 0);
         }
+        source += kRowsPerPass * row_stride_;
+        place += kRowsPerPass * Tile::kRowBytes;
       }
     } else {
       DEV_NO_UNROLL for (int pass = 0; pass < kPasses; pass++) {
         const bool row_inside = row + pass * kRowsPerPass < rows_;
         DEV_NO_UNROLL for (int group = 0; group < kGroups; group++) {
           const bool inside = row_inside && chunk + group * Tile::kGroup < chunks_;
-          const char* const from = source + pass * (kRowsPerPass * row_stride_) + group * (Tile::kGroup * 16);
-          uint32_t words[4] = {0u, 0u, 0u, 0u};
-          if (inside) {
-            DEV_UNROLL for (int word = 0; word < 4; word++) {
-              if constexpr (Tile::kElementBytes == 4) {
-                words[word] = dev::ld_global_4(from + word * 4);
-              } else {
-                words[word] = dev::ld_global_2(from + word * 4) | static_cast<uint32_t>(dev::ld_global_2(from + word * 4 + 2)) << 16;
-              }
-            }
-          }
-          dev::st_shared_16(place + pass * (kRowsPerPass * Tile::kRowBytes) + group * (Tile::kGroup * 16),
-                            uint4{words[0], words[1], words[2], words[3]});
+          store_words(place + group * kGroupBytes, source + group * kGroupBytes, inside);
         }
+        source += kRowsPerPass * row_stride_;
+        place += kRowsPerPass * Tile::kRowBytes;
       }
     }
   }
@@ -69,7 +60,23 @@ class AttentionLoader {
   static constexpr int kRowsPerPass = Threads / Tile::kGroup;
   static constexpr int kPasses = Tile::kRows / kRowsPerPass;
   static constexpr int kGroups = Tile::kRowChunks / Tile::kGroup;
+  static constexpr int kGroupBytes = Tile::kGroup * 16;
   static_assert(Tile::kRows % kRowsPerPass == 0 && kRowsPerPass % 8 == 0, "a thread copies the same place of each group of 8 rows");
+
+  // One chunk by its elements.
+  MM1_DEVICE_MEMBER static void store_words(uint32_t target, const char* source, bool inside) {
+    uint32_t words[4] = {0u, 0u, 0u, 0u};
+    if (inside) {
+      DEV_UNROLL for (int word = 0; word < 4; word++) {
+        if constexpr (Tile::kElementBytes == 4) {
+          words[word] = dev::ld_global_4(source + word * 4);
+        } else {
+          words[word] = dev::ld_global_2(source + word * 4) | static_cast<uint32_t>(dev::ld_global_2(source + word * 4 + 2)) << 16;
+        }
+      }
+    }
+    dev::st_shared_16(target, uint4{words[0], words[1], words[2], words[3]});
+  }
 
   const char* source_;
   int64_t row_stride_;

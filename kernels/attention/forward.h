@@ -34,14 +34,14 @@ struct ForwardBfloat16Tile {
     const int accumulators = (head_size + keys) * warp_rows / 32;  // Output and scores.
     const int query = query_in_registers ? head_size / 16 * row_fragments * 4 : row_fragments * 4;
     const int keys_step = keys / 8 * 2;
-    return {kForwardThreads, shared_bytes(), accumulators, query + keys_step, 4 * row_fragments + 28, resident_blocks};
+    return {kForwardThreads, shared_bytes(), accumulators, query + keys_step, 8 * row_fragments + 40, resident_blocks};
   }
 };
 
 // Large tiles, then small ones; the order of kHeadSizes.
 constexpr ForwardBfloat16Tile kForwardBfloat16Tiles[2][kHeadSizeCount] = {
-    {{32, 32, 64, true, 2}, {64, 32, 64, true, 2}, {96, 32, 64, false, 2}, {128, 32, 64, false, 2}, {256, 16, 32, false, 2}},
-    {{32, 16, 64, true, 2}, {64, 16, 64, true, 2}, {96, 16, 64, false, 2}, {128, 16, 64, false, 2}, {256, 16, 32, false, 2}}};
+    {{32, 32, 64, true, 2}, {64, 32, 64, true, 2}, {96, 32, 64, false, 2}, {128, 32, 48, false, 2}, {256, 16, 32, false, 2}},
+    {{32, 16, 64, true, 2}, {64, 16, 64, true, 2}, {96, 16, 64, false, 2}, {128, 16, 48, false, 2}, {256, 16, 32, false, 2}}};
 
 // One instance of the float32 kernel: 64 queries and 32 keys; keys and values pass through a ring of slabs of some columns, so that any head
 // size fits every device.
@@ -85,7 +85,8 @@ struct AttentionForwardChoice {
   bool unaligned = false;  // The slower accesses even where operands are aligned.
 };
 
-AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile, const AttentionForwardChoice& choice = {});
+AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile,
+                                            const AttentionForwardChoice& choice = {});
 
 AttentionForwardChoice attention_forward_choice();
 void set_attention_forward_choice(const AttentionForwardChoice& choice);

@@ -4,7 +4,8 @@
 //            p_j rounded to bfloat16 for the second product; output = (sum of p_j value_j) / (sum of p_j), rounded once;
 //            log-sum-exp from the same maximum and sum, in float32.
 // Operands   rows of [tokens, heads, head size] with strides of their own; documents of device cuSeqlens; keys of a group's head.
-// Tiles      4 warps of 16 or 32 queries; 64 keys (32 for head size 256): forward.h. Head size padded with zeros.
+// Tiles      4 warps of 16 or 32 queries; 64 keys (48 for head size 128, 32 for 256: what the registers allow): forward.h. Head size padded
+//            with zeros.
 // Roles      every thread copies and every warp multiplies; a warp's rows are its own from the first score to the output:
 //
 //              shared    Q [rows, head size]   K [keys, head size]   V [keys, head size]      AttentionTile each
@@ -58,29 +59,32 @@ class ForwardBfloat16Warp {
   // Once the query has arrived.
   MM1_DEVICE_MEMBER void take_query() {
     if constexpr (Config::kQueryInRegisters) {
-      DEV_UNROLL for (int step = 0; step < kSteps; step++) load_query(kept_[step], step);
+      DEV_UNROLL for (int step = 0; step < kSteps; step++) load_query(kept_[step], step, dev::lane());
     }
   }
 
   MM1_DEVICE_MEMBER bool sees(int32_t tile) const { return tile < tiles_.end; }
 
-  // Scores of a tile of keys.
+  // Before each tile, seen or not: scores of the last one must not live through the second product.
+  MM1_DEVICE_MEMBER void begin_tile() { clear(scores_); }
+
+  // Adds up the scores of a tile of keys.
   MM1_DEVICE_MEMBER void multiply_keys(uint32_t keys) {
-    clear(scores_);
+    const uint32_t lane = dev::opaque(dev::lane());
     DEV_UNROLL for (int step = 0; step < kSteps; step++) {
       uint32_t b[kKeyFragments][2];
-      DEV_UNROLL for (int j = 0; j < kKeyFragments; j += 2) load_b_of_rows<KeyTile>(b[j], b[j + 1], keys, j * 8, step);
+      DEV_UNROLL for (int j = 0; j < kKeyFragments; j += 2) load_b_of_rows<KeyTile>(b[j], b[j + 1], keys, j * 8, step, lane);
       if constexpr (Config::kQueryInRegisters) {
         dev::mma_bf16_tile(scores_, kept_[step], b);
       } else {
         uint32_t a[kRowFragments][4];
-        load_query(a, step);
+        load_query(a, step, lane);
         dev::mma_bf16_tile(scores_, a, b);
       }
     }
   }
 
-  // Scores to exponentials.
+  // Scores to exponentials, packed as the left operand of the second product.
   MM1_DEVICE_MEMBER void softmax(int32_t tile) {
     if (tile >= tiles_.whole) mask(tile * Config::kKeys);
     float factor[kRowFragments][2];
@@ -102,6 +106,8 @@ class ForwardBfloat16Warp {
             score = exponential(score, exponent_, reference);
             softmax_[i][half].sum += score;
           }
+          // The accumulators' layout is that of a left operand: fragment j is half j % 2 of step j / 2.
+          probabilities_[j / 2][i][j % 2 * 2 + half] = dev::pack_bf16(scores_[i][j][half * 2], scores_[i][j][half * 2 + 1]);
         }
       }
     }
@@ -118,20 +124,14 @@ class ForwardBfloat16Warp {
 
   // Adds exponentials times values.
   MM1_DEVICE_MEMBER void multiply_values(uint32_t values) {
+    const uint32_t lane = dev::opaque(dev::lane());
     DEV_UNROLL for (int step = 0; step < Config::kKeys / 16; step++) {
-      uint32_t a[kRowFragments][4];
-      DEV_UNROLL for (int i = 0; i < kRowFragments; i++) {
-        DEV_UNROLL for (int word = 0; word < 4; word++) {
-          const float(&pair)[4] = scores_[i][step * 2 + word / 2];
-          a[i][word] = dev::pack_bf16(pair[word % 2 * 2], pair[word % 2 * 2 + 1]);
-        }
-      }
       DEV_UNROLL for (int c = 0; c < kBlocks; c++) {
         uint32_t b[kBlockFragments][2];
         DEV_UNROLL for (int j = 0; j < kBlockFragments; j += 2) {
-          load_b_of_columns<KeyTile>(b[j], b[j + 1], values, step, c * kBlockFragments + j);
+          load_b_of_columns<KeyTile>(b[j], b[j + 1], values, step, c * kBlockFragments + j, lane);
         }
-        dev::mma_bf16_tile(output_[c], a, b);
+        dev::mma_bf16_tile(output_[c], probabilities_[step], b);
       }
     }
   }
@@ -204,8 +204,8 @@ class ForwardBfloat16Warp {
     }
   }
 
-  MM1_DEVICE_MEMBER void load_query(uint32_t (&a)[kRowFragments][4], int step) const {
-    DEV_UNROLL for (int i = 0; i < kRowFragments; i++) load_a<QueryTile>(a[i], query_, warp_row() + i * 16, step);
+  MM1_DEVICE_MEMBER void load_query(uint32_t (&a)[kRowFragments][4], int step, uint32_t lane) const {
+    DEV_UNROLL for (int i = 0; i < kRowFragments; i++) load_a<QueryTile>(a[i], query_, warp_row() + i * 16, step, lane);
   }
 
   MM1_DEVICE_MEMBER void mask(int32_t first_key) {
@@ -229,12 +229,14 @@ class ForwardBfloat16Warp {
   KeyTiles tiles_;       // Of this warp's rows.
   SoftmaxRow softmax_[kRowFragments][2];
   float scores_[kRowFragments][kKeyFragments][4];
+  uint32_t probabilities_[Config::kKeys / 16][kRowFragments][4];
   float output_[kBlocks][kRowFragments][kBlockFragments][4];
   uint32_t kept_[Config::kQueryInRegisters ? kSteps : 1][kRowFragments][4];
 };
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forward_bfloat16(const DEV_GRID_CONST AttentionForwardLaunch launch) {
+DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks)
+attention_forward_bfloat16(const DEV_GRID_CONST AttentionForwardLaunch launch) {
   using QueryTile = typename Config::QueryTile;
   using KeyTile = typename Config::KeyTile;
   const AttentionProblem& problem = launch.problem;
@@ -281,6 +283,7 @@ DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forwar
       values.load(value_tile, tile * Config::kKeys);
       dev::cp_async_commit();
       const bool sees = warp.sees(tile);
+      warp.begin_tile();
       if (sees) warp.multiply_keys(key_tile);
       dev::cp_async_wait<0>();
       dev::sync_block();  // The values are here, and all warps are done with the keys.
@@ -295,10 +298,13 @@ DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forwar
     }
   }
 
-  float* const log_sum_exp = problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + work.head * problem.log_sum_exp_stride + document.first_query;
+  // Addresses of the output are made here, not kept through the loop.
+  const int64_t first_row = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(document.first_query)));
+  const int64_t head = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(work.head)));
+  float* const log_sum_exp = problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + head * problem.log_sum_exp_stride + first_row;
+  char* const output = problem.output.data + first_row * problem.output.row_stride + head * problem.head_size * 2;
   warp.finish(log_sum_exp);
-  warp.store(problem.output.data + document.first_query * problem.output.row_stride + head_bytes, problem.output.row_stride, problem.head_size,
-             launch.output_aligned != 0);
+  warp.store(output, problem.output.row_stride, problem.head_size, launch.output_aligned != 0);
 }
 
 }  // namespace mm1

@@ -142,9 +142,11 @@ class ForwardFloat32Warp {
 
   // Rows of output at `output` (the head in row 0 of the document); log-sum-exp, unless it is null that of the document's first query.
   MM1_DEVICE_MEMBER void finish(char* output, int64_t row_stride, int32_t head_size, bool aligned, float* log_sum_exp) {
+    float own_log_sum_exp = 0.0f;  // Of row place_ of the lane's four: neighbouring lanes write neighbouring rows.
     DEV_UNROLL for (int i = 0; i < 4; i++) {
       float total = softmax_[i].sum;
       DEV_UNROLL for (int distance = 1; distance < 8; distance *= 2) total += dev::shfl_xor(total, distance);
+      if (place_ == static_cast<uint32_t>(i)) own_log_sum_exp = softmax_[i].log_sum_exp(total, exponent_);
       const int32_t query = first_query_ + static_cast<int32_t>(row_place_) * 4 + i;
       if (query >= document_.queries) continue;
       const float normaliser = SoftmaxRow::normaliser(total);
@@ -160,7 +162,10 @@ class ForwardFloat32Warp {
           DEV_UNROLL for (int e = 0; e < 4; e++) dev::st_global_4(target + e * 4, words[e]);
         }
       }
-      if (log_sum_exp != nullptr && place_ == 0) dev::st_global_4(log_sum_exp + query, dev::f2u(softmax_[i].log_sum_exp(total, exponent_)));
+    }
+    const int32_t own_query = first_query_ + static_cast<int32_t>(row_place_ * 4 + place_);
+    if (log_sum_exp != nullptr && place_ < 4 && own_query < document_.queries) {
+      dev::st_global_4(log_sum_exp + own_query, dev::f2u(own_log_sum_exp));
     }
   }
 
@@ -250,7 +255,8 @@ DEV_FN void multiply_all_values(ForwardFloat32Warp<Config>& warp, SlabRing<Confi
 }
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forward_float32(const DEV_GRID_CONST AttentionForwardLaunch launch) {
+DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks)
+attention_forward_float32(const DEV_GRID_CONST AttentionForwardLaunch launch) {
   using QueryTile = typename Config::QueryTile;
   using Slab = typename Config::Slab;
   const AttentionProblem& problem = launch.problem;
@@ -305,10 +311,12 @@ DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forwar
     }
   }
 
-  float* const log_sum_exp =
-      problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + work.head * problem.log_sum_exp_stride + document.first_query;
-  warp.finish(problem.output.data + document.first_query * problem.output.row_stride + head_bytes, problem.output.row_stride,
-              problem.head_size, launch.output_aligned != 0, log_sum_exp);
+  // Addresses of the output are made here, not kept through the loop.
+  const int64_t first_row = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(document.first_query)));
+  const int64_t head = static_cast<int32_t>(dev::opaque(static_cast<uint32_t>(work.head)));
+  float* const log_sum_exp = problem.log_sum_exp == nullptr ? nullptr : problem.log_sum_exp + head * problem.log_sum_exp_stride + first_row;
+  char* const output = problem.output.data + first_row * problem.output.row_stride + head * problem.head_size * 4;
+  warp.finish(output, problem.output.row_stride, problem.head_size, launch.output_aligned != 0, log_sum_exp);
 }
 
 }  // namespace mm1

@@ -1,7 +1,7 @@
 // The online softmax of one row, walked over tiles of keys; free of matrix instructions, so that every kernel of the family shares it.
 //
-//   maximum   the largest score so far. It is never left behind to save a rescaling of the output: the largest exponential of a row is
-//             exactly 1, also in bfloat16, and a row that one key dominates is as good as that key's value.
+//   maximum   the largest score so far. It is never left behind to save a rescaling of the output: the largest exponential of a row is 1,
+//             in bfloat16 to the bit, and a row that one key dominates is as good as that key's value.
 //   sum       of exponentials against that maximum, before any rounding
 //
 // Scores come unscaled; `exponent` = |scale| * log2(e) turns their differences into powers of two. A negative scale has been given to the

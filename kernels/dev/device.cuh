@@ -97,6 +97,15 @@ DEV_FN uint32_t nbid_z() { return emulator::grid_size().z; }
 DEV_FN uint32_t lane() { return emulator::thread_lane(); }
 #endif
 
+// The same value, but unknown to the compiler: what a loop derives from it is computed where it is written. Without it a compiler keeps each
+// of a tile's addresses in a register of its own around the loop, and accumulators spill.
+DEV_FN uint32_t opaque(uint32_t value) {
+#if DEV_CUDA
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
+
 // ---- the block --------------------------------------------------------------------------------------------------------------------------
 // Every thread of the block, from one place in the source.
 DEV_FN void sync_block(DEV_HERE_ONLY) {

@@ -51,6 +51,13 @@ bool meets_a_row(uintptr_t begin, uintptr_t end, uintptr_t first, const Rows& ro
 
 bool problems_overlap(const Span& a, const Rows& rows_a, const Span& b, const Rows& rows_b) {
   if (!spans_meet(a, b)) return false;
+  if (rows_a.stride_bytes == rows_b.stride_bytes && rows_a.stride_bytes > 0) {
+    // Columns of one fused buffer: apart within a row, apart in all of them.
+    const int64_t stride = rows_a.stride_bytes;
+    const int64_t distance = static_cast<int64_t>(b.begin - a.begin) % stride;
+    const int64_t shift = distance < 0 ? distance + stride : distance;
+    if (shift >= rows_a.row_bytes && shift + rows_b.row_bytes <= stride) return false;
+  }
   for (int64_t row = 0; row < rows_a.count; row++) {
     const uintptr_t begin = a.begin + static_cast<uintptr_t>(row * rows_a.stride_bytes);
     if (meets_a_row(begin, begin + static_cast<uintptr_t>(rows_a.row_bytes), b.begin, rows_b)) return true;
