@@ -40,7 +40,7 @@ struct AttentionBackwardTile {
 
 // bfloat16: a warp has 16 keys; 4 warps and 64 queries, or 8 and 128 keys. Head size 256: 4 x 16 keys by two halves of the columns, whose warps
 // repeat each other's probabilities.
-constexpr AttentionBackwardTile kBfloat16BackwardTiles[] = {{32, 64, 64, 4, 3}, {64, 64, 128, 8, 1}, {96, 64, 64, 4, 2}, {128, 32, 128, 8, 1},
+constexpr AttentionBackwardTile kBfloat16BackwardTiles[] = {{32, 64, 64, 4, 2}, {64, 64, 128, 8, 1}, {96, 64, 64, 4, 2}, {128, 32, 128, 8, 1},
                                                             {256, 16, 64, 8, 1}};
 // float32: 16 gradients of each kind in a thread. Head size 96 is padded to 128.
 constexpr AttentionBackwardTile kFloat32BackwardTiles[] = {{32, 32, 128, 8, 2}, {64, 32, 64, 8, 2}, {128, 32, 32, 8, 2}, {256, 16, 16, 8, 2}};

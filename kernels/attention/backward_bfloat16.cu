@@ -52,6 +52,9 @@ struct Tile {
   static constexpr int kParts = kColumns / 8 / kPartTiles;
   static constexpr int kQueryColumns = kHeadSize / (kWarps * 16 / kQueries); // Of query gradients in a warp.
 
+  static constexpr int kSumValues = kQueryColumns / 2;                       // Of a query tile's gradient in a lane.
+  static constexpr bool kTakesEarly = kSumValues <= 16;                      // Else there are no registers for it beside the products.
+
   using KeyTile = AttentionTile<2, kKeys, kHeadSize>;
   using QueryTile = AttentionTile<2, kQueries, kHeadSize>;
   using Scores = ScoreRows<kQueries * 2>;
@@ -78,12 +81,13 @@ DEV_FN void clear(float (&sums)[R][C][4]) {
 // sums[16 keys, queries] = a[first_row .., head_size] b[queries, head_size]^T.
 template <class T>
 DEV_FN void multiply_rows(float (&sums)[1][T::kQueries / 8][4], uint32_t a_tile, uint32_t first_row, uint32_t b_tile) {
+  const uint32_t lane = dev::opaque(dev::lane());
   clear(sums);
   DEV_UNROLL for (uint32_t step = 0; step < T::kHeadSize / 16; step++) {
     uint32_t a[1][4];
     uint32_t b[T::kQueries / 8][2];
-    load_a<typename T::KeyTile>(a[0], a_tile, first_row, step);
-    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) load_b_of_rows<typename T::QueryTile>(b[j], b[j + 1], b_tile, j * 8, step);
+    load_a<typename T::KeyTile>(a[0], a_tile, first_row, step, lane);
+    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) load_b_of_rows<typename T::QueryTile>(b[j], b[j + 1], b_tile, j * 8, step, lane);
     dev::mma_bf16_tile(sums, a, b);
   }
 }
@@ -97,12 +101,13 @@ struct KeyGradients {
 // gradients[16 keys, columns] += a[16 keys, queries] b[queries, columns]: a in registers.
 template <class T>
 DEV_FN void add_gradients(KeyGradients<T>& gradients, const uint32_t (&a)[T::kQueries / 16][4], uint32_t b_tile, uint32_t first_column) {
+  const uint32_t lane = dev::opaque(dev::lane());
   DEV_UNROLL for (uint32_t step = 0; step < T::kQueries / 16; step++) {
     const uint32_t own[1][4] = {{a[step][0], a[step][1], a[step][2], a[step][3]}};
     DEV_UNROLL for (uint32_t part = 0; part < T::kParts; part++) {
       uint32_t b[T::kPartTiles][2];
       DEV_UNROLL for (uint32_t j = 0; j < T::kPartTiles; j += 2) {
-        load_b_of_columns<typename T::QueryTile>(b[j], b[j + 1], b_tile, step, first_column / 8 + part * T::kPartTiles + j);
+        load_b_of_columns<typename T::QueryTile>(b[j], b[j + 1], b_tile, step, first_column / 8 + part * T::kPartTiles + j, lane);
       }
       dev::mma_bf16_tile(gradients.sums[part], own, b);
     }
@@ -164,7 +169,7 @@ template <class T>
 DEV_FN void probabilities(float (&s)[1][T::kQueries / 8][4], float (&dp)[1][T::kQueries / 8][4], uint32_t (&p_fragments)[T::kQueries / 16][4],
                           uint32_t (&ds_fragments)[T::kQueries / 16][4], uint32_t statistics, float scale_log2, bool masked,
                           const AttentionDocument& document, int32_t first_query, int32_t first_key) {
-  const uint32_t lane = dev::lane();
+  const uint32_t lane = dev::opaque(dev::lane());
   DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j++) {
     // Of two neighbouring queries: log-sum-exp, D, log-sum-exp, D.
     const uint4 rows = dev::ld_shared_16(statistics + (j * 8 + (lane & 3) * 2) * 8);
@@ -228,7 +233,7 @@ DEV_FN void load_output_gradients(const AttentionBackwardProblem& p, const Atten
 // sums[16 queries, columns] = dS key of this warp's queries and columns.
 template <class T>
 DEV_FN void multiply_scores(float (&sums)[1][T::kQueryColumns / 8][4], uint32_t shared, uint32_t first_row, uint32_t first_column) {
-  const uint32_t lane = dev::lane();
+  const uint32_t lane = dev::opaque(dev::lane());
   const uint32_t matrix = lane >> 3;
   clear(sums);
   DEV_UNROLL for (uint32_t step = 0; step < T::kKeys / 16; step++) {
@@ -237,7 +242,7 @@ DEV_FN void multiply_scores(float (&sums)[1][T::kQueryColumns / 8][4], uint32_t 
     uint32_t b[T::kQueryColumns / 8][2];
     dev::ldmatrix_x4_trans(a[0], shared + T::kScoresAt + T::Scores::offset(key, first_row / 8 + (matrix & 1)));
     DEV_UNROLL for (uint32_t j = 0; j < T::kQueryColumns / 8; j += 2) {
-      load_b_of_columns<typename T::KeyTile>(b[j], b[j + 1], shared, step, first_column / 8 + j);
+      load_b_of_columns<typename T::KeyTile>(b[j], b[j + 1], shared, step, first_column / 8 + j, lane);
     }
     dev::mma_bf16_tile(sums, a, b);
   }
@@ -270,11 +275,10 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
     clear(key_gradient.sums[part]);
     clear(value_gradient.sums[part]);
   }
-  constexpr int kSumValues = T::kQueryColumns / 2;
   constexpr uint32_t kColumnGroups = T::kWarps * 16 / T::kQueries;
   const uint32_t sum_row = warp / kColumnGroups * 16;  // Of this warp's part of a query tile.
   const uint32_t sum_column = warp % kColumnGroups * T::kQueryColumns;
-  OrderedSum<kSumValues> ordered(item.block);
+  OrderedSum<T::kSumValues> ordered(item.block);
   const uint32_t own_row = warp / T::kColumnWarps * 16;
   const uint32_t own_column = warp % T::kColumnWarps * T::kColumns;
 
@@ -311,7 +315,7 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
       add_gradients<T>(value_gradient, probability, shared + T::kGradientsAt, own_column);
     }
     if (own_column == 0) {
-      const uint32_t lane = dev::lane();
+      const uint32_t lane = dev::opaque(dev::lane());
       DEV_UNROLL for (uint32_t step = 0; step < T::kQueries / 16; step++) {
         DEV_UNROLL for (uint32_t i = 0; i < 4; i++) {
           dev::st_shared_4(shared + T::kScoresAt + T::Scores::offset(own_row + lane / 4 + i % 2 * 8, step * 2 + i / 2) + lane % 4 * 4, ds[step][i]);
@@ -323,16 +327,16 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
     dev::cp_async_commit();
 
     const SumPlace place = sum_place<T>(p, document, item.index, item.block, walk.head, walk.tile, warp);
-    float before[kSumValues];
-    ordered.take(before, place.part, place.flag);
+    float before[T::kSumValues];
+    if (T::kTakesEarly) ordered.take(before, place.part, place.flag);
     add_gradients<T>(key_gradient, ds, queries, own_column);
     float sums[1][T::kQueryColumns / 8][4];
     multiply_scores<T>(sums, shared, sum_row, sum_column);
-    float values[kSumValues];
-    DEV_UNROLL for (int i = 0; i < kSumValues; i++) values[i] = sums[0][i / 4][i % 4];
-    ordered.add(values, before);
+    if (!T::kTakesEarly) ordered.take(before, place.part, place.flag);
+    float values[T::kSumValues];
+    DEV_UNROLL for (int i = 0; i < T::kSumValues; i++) values[i] = dev::add(before[i], sums[0][i / 4][i % 4]);
     if (place.last) {
-      DEV_UNROLL for (int i = 0; i < kSumValues; i++) sums[0][i / 4][i % 4] = values[i];
+      DEV_UNROLL for (int i = 0; i < T::kSumValues; i++) sums[0][i / 4][i % 4] = values[i];
       const int32_t row = walk.tile * T::kQueries + static_cast<int32_t>(sum_row);
       const int64_t column = static_cast<int64_t>(walk.head) * p.forward.head_size + sum_column;
       store_rows(sums[0], p.forward.scale, p.query_gradient.data + (document.first_query + row) * p.query_gradient.row_stride + column * 2,

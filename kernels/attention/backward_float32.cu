@@ -13,12 +13,15 @@
 // Not here   two stages of queries: the third block of an SM hides more than they would.
 #include "attention/backward_sum.cuh"
 #include "attention/backward_tile.cuh"
+#include "attention/softmax.cuh"
 #include "dev/launch.h"
 #include "host/device.h"
 
 namespace mm1 {
 
 namespace {
+
+constexpr float kLog2ERest = 1.9259629911e-8f;  // log2(e) - kLog2E.
 
 // [queries, keys] floats; chunks of 4 keys permuted so that neighbouring rows lie in different halves of the banks.
 template <int Keys>
@@ -68,8 +71,10 @@ DEV_FN void load_four(float (&values)[4], uint32_t address) {
 
 // sums[i][j] = row (thread_row + 16 i) of a times row (thread_column + 16 j) of b.
 template <class T>
-DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32_t a_tile, uint32_t thread_row, uint32_t b_tile,
-                          uint32_t thread_column) {
+DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32_t a_tile, uint32_t row, uint32_t b_tile,
+                          uint32_t column) {
+  const uint32_t thread_row = dev::opaque(row);  // Or the addresses of this loop would take registers around the caller's.
+  const uint32_t thread_column = dev::opaque(column);
   DEV_UNROLL for (int i = 0; i < T::kScoreQueries; i++) {
     DEV_UNROLL for (int j = 0; j < T::kScoreKeys; j++) sums[i][j] = 0.0f;
   }
@@ -89,16 +94,22 @@ DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32
 // P and dS of this thread's scores, into shared memory.
 template <class T>
 DEV_FN void store_probabilities(const float (&s)[T::kScoreQueries][T::kScoreKeys], const float (&dp)[T::kScoreQueries][T::kScoreKeys],
-                                uint32_t shared, uint32_t thread_row, uint32_t thread_column, float scale_log2, const AttentionDocument& document,
+                                uint32_t shared, uint32_t own_row, uint32_t own_column, float scale_log2, const AttentionDocument& document,
                                 int32_t first_query, int32_t first_key) {
+  const uint32_t thread_row = dev::opaque(own_row);
+  const uint32_t thread_column = dev::opaque(own_column);
   DEV_UNROLL for (uint32_t i = 0; i < T::kScoreQueries; i++) {
     const uint32_t row = thread_row + 16 * i;
     const uint2 statistics = dev::ld_shared_8(shared + T::kStatisticsAt + row * 8);
+    // log-sum-exp times log2(e) in two parts: rounded once, it would cost as much as all else together.
+    const float log_sum_exp = dev::u2f(statistics.x);
+    const float high = dev::multiply(log_sum_exp, kLog2E);
+    const float low = dev::fused_multiply_add(log_sum_exp, kLog2ERest, dev::fused_multiply_add(log_sum_exp, kLog2E, -high));
     const int32_t visible = document.visible(first_query + static_cast<int32_t>(row));
     DEV_UNROLL for (uint32_t j = 0; j < T::kScoreKeys; j++) {
       const uint32_t key = thread_column + 16 * j;
       const bool seen = first_key + static_cast<int32_t>(key) < visible;
-      const float p = dev::exp2_approx(dev::fused_multiply_add(s[i][j], scale_log2, -dev::u2f(statistics.x)));
+      const float p = dev::exp2_approx(dev::add(dev::fused_multiply_add(s[i][j], scale_log2, -high), -low));
       const float ds = dev::multiply(p, dev::add(dp[i][j], -dev::u2f(statistics.y)));
       const uint32_t at = T::Scores::offset(row, key / 4) + key % 4 * 4;
       dev::st_shared_4(shared + T::kProbabilitiesAt + at, seen ? dev::f2u(p) : 0u);
@@ -109,7 +120,9 @@ DEV_FN void store_probabilities(const float (&s)[T::kScoreQueries][T::kScoreKeys
 
 // sums[4 keys][4 columns] += scores[queries, keys]^T b[queries, columns], of this thread's keys and columns.
 template <class T>
-DEV_FN void add_gradients(float (&sums)[4][4], uint32_t scores, uint32_t key_chunk, uint32_t b_tile, uint32_t column_chunk) {
+DEV_FN void add_gradients(float (&sums)[4][4], uint32_t scores, uint32_t key_place, uint32_t b_tile, uint32_t column_place) {
+  const uint32_t key_chunk = dev::opaque(key_place);
+  const uint32_t column_chunk = dev::opaque(column_place);
   DEV_NO_UNROLL for (uint32_t first = 0; first < T::kQueries; first += 4) {
     DEV_UNROLL for (uint32_t query = first; query < first + 4; query++) {
       float a[4];
@@ -136,7 +149,9 @@ DEV_FN void store_four(char* target, float factor, const float* values, bool ali
 
 // values[rows][4 columns] = dS key of this thread's queries and columns.
 template <class T>
-DEV_FN void multiply_scores(float (&values)[T::kGradientQueries * 4], uint32_t shared, uint32_t first_row, uint32_t column_chunk) {
+DEV_FN void multiply_scores(float (&values)[T::kGradientQueries * 4], uint32_t shared, uint32_t row, uint32_t column_place) {
+  const uint32_t first_row = dev::opaque(row);
+  const uint32_t column_chunk = dev::opaque(column_place);
   DEV_UNROLL for (int i = 0; i < T::kGradientQueries * 4; i++) values[i] = 0.0f;
   DEV_NO_UNROLL for (uint32_t chunk = 0; chunk < T::kKeys / 4; chunk++) {
     float a[T::kGradientQueries][4];
@@ -230,11 +245,11 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
       const SumPlace place = sum_place<T>(p, document, item.index, item.block, head, tile, thread / 32);
       float before[T::kGradientQueries * 4];
       float values[T::kGradientQueries * 4];
-      ordered.take(before, place.part, place.flag);
       add_gradients<T>(value_gradient, shared + T::kProbabilitiesAt, key_chunk, shared + T::kGradientsAt, column_chunk);
       add_gradients<T>(key_gradient, shared + T::kScoresAt, key_chunk, shared + T::kQueriesAt, column_chunk);
       multiply_scores<T>(values, shared, sum_row, column_chunk);
-      ordered.add(values, before);
+      ordered.take(before, place.part, place.flag);
+      DEV_UNROLL for (int i = 0; i < T::kGradientQueries * 4; i++) values[i] = dev::add(before[i], values[i]);
       if (place.last) {
         store_query_gradient<T>(p, document, head, first_query + static_cast<int32_t>(sum_row), column_chunk, values);
       } else {

@@ -78,7 +78,8 @@ DEV_FN void prepare_query_row(const AttentionBackwardProblem& p, int64_t row, in
   const uint32_t group = 0xffu << (dev::lane() & ~7u);
   DEV_UNROLL for (int distance = kPrepareLanes / 2; distance > 0; distance /= 2) sum = dev::add(sum, dev::shfl_xor(sum, distance, group));
   if (lane == 0) {
-    const float scaled = log_sum_exp == minus_infinity() ? -minus_infinity() : dev::multiply(log_sum_exp, kLog2E);
+    const float factor = p.forward.is_float32 ? 1.0f : kLog2E;
+    const float scaled = log_sum_exp == minus_infinity() ? -minus_infinity() : dev::multiply(log_sum_exp, factor);
     dev::st_global_8(p.rows + (head * p.forward.queries.tokens + row) * 2, uint2{dev::f2u(scaled), dev::f2u(sum)});
   }
 }

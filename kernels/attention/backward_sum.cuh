@@ -18,9 +18,12 @@ class OrderedSum {
   // `block`: this one's number; it waits for that many.
   MM1_DEVICE_MEMBER explicit OrderedSum(int32_t block) : block_(static_cast<uint32_t>(block)), pending_(nullptr) {}
 
-  // Waits until all earlier blocks have added to the part, and starts to load their sum.
+  // Waits until all earlier blocks have added to the part, and starts to load their sum; 0 where there are none.
   MM1_DEVICE_MEMBER void take(float (&before)[Values], const float* part, uint32_t* flag) const {
-    if (block_ == 0) return;
+    if (block_ == 0) {
+      DEV_UNROLL for (int i = 0; i < Values; i++) before[i] = 0.0f;
+      return;
+    }
     if (dev::lane() == 0) {
       while (dev::load_acquire(flag) != block_) dev::spin_hint();
     }
@@ -34,12 +37,7 @@ class OrderedSum {
     }
   }
 
-  // Adds what take() brought; the caller leaves the sum in the workspace by give(), or writes the gradient.
-  MM1_DEVICE_MEMBER void add(float (&values)[Values], const float (&before)[Values]) const {
-    if (block_ == 0) return;
-    DEV_UNROLL for (int i = 0; i < Values; i++) values[i] = dev::add(before[i], values[i]);
-  }
-
+  // Leaves the sum in the workspace.
   MM1_DEVICE_MEMBER void give(const float (&values)[Values], float* part, uint32_t* flag) {
     DEV_UNROLL for (int i = 0; i < Values; i += 4) {
       dev::st_global_16(part + (i * 32 + static_cast<int>(dev::lane()) * 4),

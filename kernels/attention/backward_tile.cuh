@@ -9,25 +9,29 @@
 
 namespace mm1 {
 
-// Copies a tile of rows into shared memory; rows from `rows_left` on and bytes from `bytes` on become zero and are not read. cp.async where the
-// operand is aligned: the caller commits and waits. (AttentionLoader moves 32 rows at once; there are tiles of 16 here.)
+// Copies a tile of rows into shared memory; rows from `rows_left` on and bytes from `bytes` on become zero and are not read. cp.async where
+// the operand is aligned: the caller commits and waits. (AttentionLoader moves 32 rows at once; there are tiles of 16 here.)
 template <class Tile, int Threads>
-DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32_t rows_left, int32_t bytes, bool aligned, uint32_t thread) {
+DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32_t rows_left, int32_t bytes, bool aligned, uint32_t own_thread) {
+  const uint32_t thread = dev::opaque(own_thread);  // Or its addresses would take registers around the caller's loop.
   constexpr uint32_t kChunks = Tile::kRows * Tile::kRowChunks;
-  DEV_UNROLL for (uint32_t first = 0; first < kChunks; first += Threads) {
-    const uint32_t index = first + thread;
-    if (kChunks % Threads != 0 && index >= kChunks) break;
-    const int32_t row = static_cast<int32_t>(index / Tile::kRowChunks);
-    const int32_t chunk = static_cast<int32_t>(index % Tile::kRowChunks);
-    const bool inside = row < rows_left && chunk * 16 < bytes;
-    const char* const from = source + (inside ? row * stride + chunk * 16 : 0);
-    const uint32_t to = target + Tile::chunk_offset(index / Tile::kRowChunks, index % Tile::kRowChunks);
-    if (aligned) {
-      dev::cp_async16(to, from, inside ? 16 : 0);
-      continue;
+  static_assert(kChunks % Threads == 0, "every thread copies as many chunks");
+  if (aligned) {
+    DEV_UNROLL for (uint32_t index = thread; index < kChunks; index += Threads) {
+      const int32_t row = static_cast<int32_t>(index / Tile::kRowChunks);
+      const int32_t byte = static_cast<int32_t>(index % Tile::kRowChunks) * 16;
+      const bool inside = row < rows_left && byte < bytes;
+      const char* const from = source + (inside ? row * stride + byte : 0);
+      dev::cp_async16(target + Tile::chunk_offset(index / Tile::kRowChunks, index % Tile::kRowChunks), from, inside ? 16 : 0);
     }
+    return;
+  }
+  DEV_NO_UNROLL for (uint32_t index = thread; index < kChunks; index += Threads) {
+    const int32_t row = static_cast<int32_t>(index / Tile::kRowChunks);
+    const int32_t byte = static_cast<int32_t>(index % Tile::kRowChunks) * 16;
     uint32_t words[4] = {0, 0, 0, 0};
-    if (inside) {
+    if (row < rows_left && byte < bytes) {
+      const char* const from = source + row * stride + byte;
       DEV_UNROLL for (int word = 0; word < 4; word++) {
         if constexpr (Tile::kElementBytes == 4) {
           words[word] = dev::ld_global_4(from + word * 4);
@@ -36,7 +40,8 @@ DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32
         }
       }
     }
-    dev::st_shared_16(to, uint4{words[0], words[1], words[2], words[3]});
+    dev::st_shared_16(target + Tile::chunk_offset(index / Tile::kRowChunks, index % Tile::kRowChunks),
+                      uint4{words[0], words[1], words[2], words[3]});
   }
 }
 

@@ -66,7 +66,8 @@ struct SoftmaxRow {
 
   // The natural logarithm of the sum of exponentials of the scaled scores.
   MM1_DEVICE_MEMBER float log_sum_exp(float total, float exponent) const {
-    return total == 0.0f ? minus_infinity() : (reference(exponent) + dev::log2_approx(total)) * kLn2;
+    // The reference is exact here, as exponentials were taken against it: only the sum rounds.
+    return total == 0.0f ? minus_infinity() : dev::fma_(reference(exponent), kLn2, dev::log2_approx(total) * kLn2);
   }
 };
 
