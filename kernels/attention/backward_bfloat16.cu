@@ -4,8 +4,8 @@
 //              S^T = key query^T;  P^T = exp2(scale_log2 S^T - row's log-sum-exp);  dP^T = value output_gradient^T
 //              dS^T = P^T (dP^T - row's D);  value_gradient += P^T output_gradient;  key_gradient += dS^T query;  query_gradient += dS key
 //            scale goes onto key_gradient and query_gradient once, at their end. P and dS are rounded to bfloat16 for their products.
-// Order      gradients of keys and values: heads ascending, query tiles descending, queries ascending in steps of 16. Query gradients: blocks
-//            of keys ascending, keys ascending in steps of 16. Fixed by head_size and the document alone.
+// Order      gradients of keys and values: heads ascending, query tiles descending, queries ascending in steps of 16. Query gradients:
+//            blocks of keys ascending, keys ascending in steps of 16. Fixed by head_size and the document alone.
 // Layout     in dynamic shared memory: keys, values [keys, head_size], two stages of queries, one of output gradients [queries, head_size],
 //            two stages of statistics, score gradients dS^T [keys, queries]; AttentionTile and ScoreRows, no bank conflicts.
 // Roles      a warp has 16 keys: its P^T and dS^T are accumulators that become fragments of the next product as they are, only dS passes
@@ -87,7 +87,9 @@ DEV_FN void multiply_rows(float (&sums)[1][T::kQueries / 8][4], uint32_t a_tile,
     uint32_t a[1][4];
     uint32_t b[T::kQueries / 8][2];
     load_a<typename T::KeyTile>(a[0], a_tile, first_row, step, lane);
-    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) load_b_of_rows<typename T::QueryTile>(b[j], b[j + 1], b_tile, j * 8, step, lane);
+    DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j += 2) {
+      load_b_of_rows<typename T::QueryTile>(b[j], b[j + 1], b_tile, j * 8, step, lane);
+    }
     dev::mma_bf16_tile(sums, a, b);
   }
 }
@@ -131,8 +133,8 @@ DEV_FN void transpose_four(uint32_t (&words)[4]) {
   exchange<1, 3>(words);
 }
 
-// Rounds and writes an accumulator of 16 rows, times `factor`, to rows of `stride` bytes; rows from rows_left and columns from columns_left on
-// are not written. Four lanes write 64 bytes of a row: two whole sectors.
+// Rounds and writes an accumulator of 16 rows, times `factor`, to rows of `stride` bytes; rows from rows_left and columns from columns_left
+// on are not written. Four lanes write 64 bytes of a row: two whole sectors.
 template <int Tiles>
 DEV_FN void store_rows(const float (&sums)[Tiles][4], float factor, char* target, int64_t stride, int32_t rows_left, int32_t columns_left,
                        bool aligned) {
@@ -166,9 +168,10 @@ DEV_FN void store_rows(const float (&sums)[Tiles][4], float factor, char* target
 
 // Probabilities and their gradients of 16 keys from the scores: in place, then as fragments of 16 keys by 16 queries.
 template <class T>
-DEV_FN void probabilities(float (&s)[1][T::kQueries / 8][4], float (&dp)[1][T::kQueries / 8][4], uint32_t (&p_fragments)[T::kQueries / 16][4],
-                          uint32_t (&ds_fragments)[T::kQueries / 16][4], uint32_t statistics, float scale_log2, bool masked,
-                          const AttentionDocument& document, int32_t first_query, int32_t first_key) {
+DEV_FN void probabilities(float (&s)[1][T::kQueries / 8][4], float (&dp)[1][T::kQueries / 8][4],
+                          uint32_t (&p_fragments)[T::kQueries / 16][4], uint32_t (&ds_fragments)[T::kQueries / 16][4],
+                          uint32_t statistics, float scale_log2, bool masked, const AttentionDocument& document, int32_t first_query,
+                          int32_t first_key) {
   const uint32_t lane = dev::opaque(dev::lane());
   DEV_UNROLL for (uint32_t j = 0; j < T::kQueries / 8; j++) {
     // Of two neighbouring queries: log-sum-exp, D, log-sum-exp, D.
@@ -208,14 +211,14 @@ struct Walk {
 };
 
 template <class T>
-DEV_FN void load_queries(const AttentionBackwardProblem& p, const AttentionDocument& document, const Walk& walk, uint32_t shared, uint32_t stage,
-                         uint32_t thread) {
+DEV_FN void load_queries(const AttentionBackwardProblem& p, const AttentionDocument& document, const Walk& walk, uint32_t shared,
+                         uint32_t stage, uint32_t thread) {
   const int32_t first = walk.tile * T::kQueries;
   const int64_t row = document.first_query + first;
   const int32_t left = document.queries - first;
-  load_rows<typename T::QueryTile, T::kThreads>(shared + T::kQueriesAt + stage * T::kQueryBytes,
-                                                        p.forward.query.data + row * p.forward.query.row_stride + static_cast<int64_t>(walk.head) * p.forward.head_size * 2,
-                                                        p.forward.query.row_stride, left, p.forward.head_size * 2, p.aligned_inputs, thread);
+  const int64_t column = static_cast<int64_t>(walk.head) * p.forward.head_size * 2;
+  load_rows<typename T::QueryTile, T::kThreads>(shared + T::kQueriesAt + stage * T::kQueryBytes, p.forward.query, row, column, left,
+                                                p.forward.head_size * 2, p.aligned_inputs, thread);
   load_statistics<T::kQueries>(shared + T::kStatisticsAt + stage * T::kStatisticBytes,
                                p.rows + (static_cast<int64_t>(walk.head) * p.forward.queries.tokens + row) * 2, left, thread);
 }
@@ -224,10 +227,9 @@ template <class T>
 DEV_FN void load_output_gradients(const AttentionBackwardProblem& p, const AttentionDocument& document, const Walk& walk, uint32_t shared,
                                   uint32_t thread) {
   const int32_t first = walk.tile * T::kQueries;
-  const AttentionOperand& from = p.output_gradient;
-  load_rows<typename T::QueryTile, T::kThreads>(
-      shared + T::kGradientsAt, from.data + (document.first_query + first) * from.row_stride + static_cast<int64_t>(walk.head) * p.forward.head_size * 2,
-      from.row_stride, document.queries - first, p.forward.head_size * 2, p.aligned_inputs, thread);
+  const int64_t column = static_cast<int64_t>(walk.head) * p.forward.head_size * 2;
+  load_rows<typename T::QueryTile, T::kThreads>(shared + T::kGradientsAt, p.output_gradient, document.first_query + first, column,
+                                                document.queries - first, p.forward.head_size * 2, p.aligned_inputs, thread);
 }
 
 // sums[16 queries, columns] = dS key of this warp's queries and columns.
@@ -283,10 +285,10 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
   const uint32_t own_column = warp % T::kColumnWarps * T::kColumns;
 
   if (any) {
-    load_rows<typename T::KeyTile, T::kThreads>(shared, p.forward.key.data + key_row * p.forward.key.row_stride + key_column, p.forward.key.row_stride, keys_left,
-                                                       p.forward.head_size * 2, p.aligned_inputs, thread);
-    load_rows<typename T::KeyTile, T::kThreads>(shared + T::kValuesAt, p.forward.value.data + key_row * p.forward.value.row_stride + key_column,
-                                                       p.forward.value.row_stride, keys_left, p.forward.head_size * 2, p.aligned_inputs, thread);
+    load_rows<typename T::KeyTile, T::kThreads>(shared, p.forward.key, key_row, key_column, keys_left, p.forward.head_size * 2,
+                                                p.aligned_inputs, thread);
+    load_rows<typename T::KeyTile, T::kThreads>(shared + T::kValuesAt, p.forward.value, key_row, key_column, keys_left,
+                                                p.forward.head_size * 2, p.aligned_inputs, thread);
     load_queries<T>(p, document, walk, shared, 0, thread);
     load_output_gradients<T>(p, document, walk, shared, thread);
     dev::cp_async_commit();
@@ -310,15 +312,16 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
       multiply_rows<T>(scores, shared, own_row, queries);
       multiply_rows<T>(gradients, shared + T::kValuesAt, own_row, shared + T::kGradientsAt);
       const bool masked = walk.tile < tiles.whole || keys_left < T::kKeys;
-      probabilities<T>(scores, gradients, probability, ds, shared + T::kStatisticsAt + stage * T::kStatisticBytes, p.scale_log2, masked, document,
-                       walk.tile * T::kQueries, first_key + static_cast<int32_t>(own_row));
+      probabilities<T>(scores, gradients, probability, ds, shared + T::kStatisticsAt + stage * T::kStatisticBytes, p.scale_log2, masked,
+                       document, walk.tile * T::kQueries, first_key + static_cast<int32_t>(own_row));
       add_gradients<T>(value_gradient, probability, shared + T::kGradientsAt, own_column);
     }
     if (own_column == 0) {
       const uint32_t lane = dev::opaque(dev::lane());
       DEV_UNROLL for (uint32_t step = 0; step < T::kQueries / 16; step++) {
         DEV_UNROLL for (uint32_t i = 0; i < 4; i++) {
-          dev::st_shared_4(shared + T::kScoresAt + T::Scores::offset(own_row + lane / 4 + i % 2 * 8, step * 2 + i / 2) + lane % 4 * 4, ds[step][i]);
+          const uint32_t place = T::Scores::offset(own_row + lane / 4 + i % 2 * 8, step * 2 + i / 2) + lane % 4 * 4;
+          dev::st_shared_4(shared + T::kScoresAt + place, ds[step][i]);
         }
       }
     }
@@ -340,7 +343,8 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
       const int32_t row = walk.tile * T::kQueries + static_cast<int32_t>(sum_row);
       const int64_t column = static_cast<int64_t>(walk.head) * p.forward.head_size + sum_column;
       store_rows(sums[0], p.forward.scale, p.query_gradient.data + (document.first_query + row) * p.query_gradient.row_stride + column * 2,
-                 p.query_gradient.row_stride, document.queries - row, p.forward.head_size - static_cast<int32_t>(sum_column), p.aligned_outputs);
+                 p.query_gradient.row_stride, document.queries - row, p.forward.head_size - static_cast<int32_t>(sum_column),
+                 p.aligned_outputs);
     } else {
       ordered.give(values, place.part, place.flag);
     }
@@ -381,7 +385,8 @@ mm1_status launch(mm1_stream stream, const AttentionBackwardProblem& problem, co
 
 }  // namespace
 
-mm1_status launch_attention_backward_bfloat16(mm1_stream stream, const AttentionBackwardProblem& problem, const AttentionBackwardPlan& plan) {
+mm1_status launch_attention_backward_bfloat16(mm1_stream stream, const AttentionBackwardProblem& problem,
+                                              const AttentionBackwardPlan& plan) {
   return launch<0>(stream, problem, plan);
 }
 

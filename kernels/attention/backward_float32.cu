@@ -1,16 +1,16 @@
 // The backward of attention in true float32: fused multiply-adds, never tf32.
 //
 // Maths      as backward_bfloat16.cu, but P and dS stay float32.
-// Order      one chain of fused multiply-adds an element: scores over columns ascending, gradients of keys and values over heads ascending, query
-//            tiles descending, queries ascending; query gradients over keys ascending in a block, blocks ascending.
+// Order      one chain of fused multiply-adds an element: scores over columns ascending, gradients of keys and values over heads ascending,
+//            query tiles descending, queries ascending; query gradients over keys ascending in a block, blocks ascending.
 // Layout     in dynamic shared memory: keys, values [keys, head_size], queries, output gradients [queries, head_size], statistics, P and dS
 //            [queries, keys]; AttentionTile and ScoreRows, no bank conflicts.
-// Roles      256 threads. Scores: 16 by 16 threads, each queries / 16 by keys / 16. Gradients of keys and values: 4 keys by 4 columns a thread.
-//            Query gradients: 4 columns of one to four queries.
-//            iteration       barrier; copies of queries and output gradients, wait, barrier; scores, P and dS to shared memory, barrier; the three
-//                            gradients. Other blocks of the SM run while one waits.
+// Roles      256 threads. Scores: 16 by 16 threads, each queries / 16 by keys / 16. Gradients of keys and values: 4 keys by 4 columns a
+//            thread. Query gradients: 4 columns of one to four queries.
+//            iteration       barrier; copies of queries and output gradients, wait, barrier; scores, P and dS to shared memory, barrier;
+//                            the three gradients. Another block of the SM runs while one waits.
 // Budget     attention_backward_budget in backward.h; 64 to 72 KB of shared memory, one barrier; every profile has room (plan_tests).
-// Not here   two stages of queries: the third block of an SM hides more than they would.
+// Not here   two stages of queries: a second block of the SM hides as much.
 #include "attention/backward_sum.cuh"
 #include "attention/backward_tile.cuh"
 #include "attention/softmax.cuh"
@@ -71,8 +71,7 @@ DEV_FN void load_four(float (&values)[4], uint32_t address) {
 
 // sums[i][j] = row (thread_row + 16 i) of a times row (thread_column + 16 j) of b.
 template <class T>
-DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32_t a_tile, uint32_t row, uint32_t b_tile,
-                          uint32_t column) {
+DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32_t a_tile, uint32_t row, uint32_t b_tile, uint32_t column) {
   const uint32_t thread_row = dev::opaque(row);  // Or the addresses of this loop would take registers around the caller's.
   const uint32_t thread_column = dev::opaque(column);
   DEV_UNROLL for (int i = 0; i < T::kScoreQueries; i++) {
@@ -80,7 +79,9 @@ DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32
   }
   DEV_NO_UNROLL for (uint32_t chunk = 0; chunk < T::kHeadSize / 4; chunk++) {
     float a[T::kScoreQueries][4];
-    DEV_UNROLL for (uint32_t i = 0; i < T::kScoreQueries; i++) load_four(a[i], a_tile + T::KeyTile::chunk_offset(thread_row + 16 * i, chunk));
+    DEV_UNROLL for (uint32_t i = 0; i < T::kScoreQueries; i++) {
+      load_four(a[i], a_tile + T::KeyTile::chunk_offset(thread_row + 16 * i, chunk));
+    }
     DEV_UNROLL for (uint32_t j = 0; j < T::kScoreKeys; j++) {
       float b[4];
       load_four(b, b_tile + T::KeyTile::chunk_offset(thread_column + 16 * j, chunk));
@@ -155,7 +156,9 @@ DEV_FN void multiply_scores(float (&values)[T::kGradientQueries * 4], uint32_t s
   DEV_UNROLL for (int i = 0; i < T::kGradientQueries * 4; i++) values[i] = 0.0f;
   DEV_NO_UNROLL for (uint32_t chunk = 0; chunk < T::kKeys / 4; chunk++) {
     float a[T::kGradientQueries][4];
-    DEV_UNROLL for (uint32_t i = 0; i < T::kGradientQueries; i++) load_four(a[i], shared + T::kScoresAt + T::Scores::offset(first_row + i, chunk));
+    DEV_UNROLL for (uint32_t i = 0; i < T::kGradientQueries; i++) {
+      load_four(a[i], shared + T::kScoresAt + T::Scores::offset(first_row + i, chunk));
+    }
     DEV_UNROLL for (uint32_t k = 0; k < 4; k++) {
       float b[4];
       load_four(b, shared + T::KeyTile::chunk_offset(chunk * 4 + k, column_chunk));
@@ -212,10 +215,9 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
   }
 
   if (tiles.begin < tiles.end) {
-    load_rows<typename T::KeyTile, T::kThreads>(shared, p.forward.key.data + key_row * p.forward.key.row_stride + key_column, p.forward.key.row_stride, keys_left,
-                                                       bytes, p.aligned_inputs, thread);
-    load_rows<typename T::KeyTile, T::kThreads>(shared + T::kValuesAt, p.forward.value.data + key_row * p.forward.value.row_stride + key_column,
-                                                       p.forward.value.row_stride, keys_left, bytes, p.aligned_inputs, thread);
+    load_rows<typename T::KeyTile, T::kThreads>(shared, p.forward.key, key_row, key_column, keys_left, bytes, p.aligned_inputs, thread);
+    load_rows<typename T::KeyTile, T::kThreads>(shared + T::kValuesAt, p.forward.value, key_row, key_column, keys_left, bytes,
+                                                p.aligned_inputs, thread);
   }
   DEV_NO_UNROLL for (int32_t head = item.key_head * group; head < (item.key_head + 1) * group; head++) {
     DEV_NO_UNROLL for (int32_t tile = tiles.end - 1; tile >= tiles.begin; tile--) {
@@ -224,12 +226,12 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
       const int32_t left = document.queries - first_query;
       const int64_t column = static_cast<int64_t>(head) * bytes;
       dev::sync_block();  // All threads are done with the last tile.
-      load_rows<typename T::QueryTile, T::kThreads>(shared + T::kQueriesAt, p.forward.query.data + row * p.forward.query.row_stride + column,
-                                                            p.forward.query.row_stride, left, bytes, p.aligned_inputs, thread);
-      load_rows<typename T::QueryTile, T::kThreads>(shared + T::kGradientsAt,
-                                                            p.output_gradient.data + row * p.output_gradient.row_stride + column,
-                                                            p.output_gradient.row_stride, left, bytes, p.aligned_inputs, thread);
-      load_statistics<T::kQueries>(shared + T::kStatisticsAt, p.rows + (static_cast<int64_t>(head) * p.forward.queries.tokens + row) * 2, left, thread);
+      load_rows<typename T::QueryTile, T::kThreads>(shared + T::kQueriesAt, p.forward.query, row, column, left, bytes, p.aligned_inputs,
+                                                    thread);
+      load_rows<typename T::QueryTile, T::kThreads>(shared + T::kGradientsAt, p.output_gradient, row, column, left, bytes,
+                                                    p.aligned_inputs, thread);
+      load_statistics<T::kQueries>(shared + T::kStatisticsAt, p.rows + (static_cast<int64_t>(head) * p.forward.queries.tokens + row) * 2,
+                                   left, thread);
       dev::cp_async_commit();
       ordered.publish();
       dev::cp_async_wait<0>();
@@ -264,10 +266,9 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
   DEV_UNROLL for (int i = 0; i < 4; i++) {
     const int32_t row = static_cast<int32_t>(key_chunk) * 4 + i;
     if (row >= keys_left) break;
-    store_four(p.key_gradient.data + (key_row + row) * p.key_gradient.row_stride + key_column + column * 4, p.forward.scale, key_gradient[i],
-               p.aligned_outputs);
-    store_four(p.value_gradient.data + (key_row + row) * p.value_gradient.row_stride + key_column + column * 4, 1.0f, value_gradient[i],
-               p.aligned_outputs);
+    const int64_t at = key_column + column * 4;
+    store_four(p.key_gradient.data + (key_row + row) * p.key_gradient.row_stride + at, p.forward.scale, key_gradient[i], p.aligned_outputs);
+    store_four(p.value_gradient.data + (key_row + row) * p.value_gradient.row_stride + at, 1.0f, value_gradient[i], p.aligned_outputs);
   }
 }
 
@@ -291,7 +292,8 @@ mm1_status launch(mm1_stream stream, const AttentionBackwardProblem& problem, co
 
 }  // namespace
 
-mm1_status launch_attention_backward_float32(mm1_stream stream, const AttentionBackwardProblem& problem, const AttentionBackwardPlan& plan) {
+mm1_status launch_attention_backward_float32(mm1_stream stream, const AttentionBackwardProblem& problem,
+                                             const AttentionBackwardPlan& plan) {
   return launch<0>(stream, problem, plan);
 }
 

@@ -1,14 +1,14 @@
 // What the main kernels of the backward need before they begin.
 //
-// Maths      rows[h, t] = (log_sum_exp[h, t] * log2(e), sum over c of output_gradient[t, h, c] * output[t, h, c]), float32; +infinity in place of
-//            -infinity, so that exp2(score - it) is 0 for a row that sees no key.
+// Maths      rows[h, t] = (log_sum_exp[h, t], sum over c of output_gradient[t, h, c] * output[t, h, c]), float32. The former times log2(e)
+//            for bfloat16, and +infinity in place of -infinity, so that exp2(score - it) is 0 for a row that sees no key.
 //            ticket = 0, flags = 0; zeros into query gradients of rows that see no key or lie past the last document.
 // Order      a lane's chunks of 16 bytes ascending, then 8 lanes by halves: fixed by head_size and dtype.
 // Layout     output, output_gradient [tokens, heads, head_size], any strides; rows and flags as in backward.h.
 // Roles      8 lanes a row and head, neighbours read neighbouring chunks.
 // Budget     256 threads, no shared memory, a few dozen registers.
-// Not here   documents: a row without keys is known by its log-sum-exp, a row past the last document by the last cuSeqlens entry. Gradients of
-//            key rows past it: the main kernels write them as those of keys that no query sees.
+// Not here   documents: a row without keys is known by its log-sum-exp, a row past the last document by the last cuSeqlens entry.
+//            Gradients of key rows past it: the main kernels write them as those of keys that no query sees.
 #include "attention/backward.h"
 #include "attention/schedule.cuh"
 #include "attention/softmax.cuh"
@@ -56,7 +56,8 @@ DEV_FN void prepare_query_row(const AttentionBackwardProblem& p, int64_t row, in
   const int element_bytes = p.forward.is_float32 ? 4 : 2;
   const int64_t bytes = static_cast<int64_t>(p.forward.head_size) * element_bytes;
   const int64_t used = first_row(p.forward.queries, p.forward.queries.documents);
-  const float log_sum_exp = row < used ? dev::u2f(dev::ld_global_4(p.forward.log_sum_exp + head * p.forward.log_sum_exp_stride + row)) : minus_infinity();
+  const float* const own = p.forward.log_sum_exp + head * p.forward.log_sum_exp_stride + row;
+  const float log_sum_exp = row < used ? dev::u2f(dev::ld_global_4(own)) : minus_infinity();
   // Without keys the log-sum-exp is -infinity; keys.length says so too.
   if (log_sum_exp == minus_infinity() || p.forward.keys.length == 0) {
     char* const gradient = p.query_gradient.data + row * p.query_gradient.row_stride + head * bytes;
@@ -98,7 +99,8 @@ DEV_KERNEL DEV_BOUNDS(kPrepareThreads) attention_backward_prepare(const DEV_GRID
 
 }  // namespace
 
-mm1_status launch_attention_backward_prepare(mm1_stream stream, const AttentionBackwardProblem& problem, const AttentionBackwardPlan& plan) {
+mm1_status launch_attention_backward_prepare(mm1_stream stream, const AttentionBackwardProblem& problem,
+                                             const AttentionBackwardPlan& plan) {
   dev::LaunchConfig config;
   config.grid = {static_cast<uint32_t>(plan.prepare_blocks), 1, 1};
   config.block = {kPrepareThreads, 1, 1};

@@ -9,10 +9,14 @@
 
 namespace mm1 {
 
-// Copies a tile of rows into shared memory; rows from `rows_left` on and bytes from `bytes` on become zero and are not read. cp.async where
-// the operand is aligned: the caller commits and waits. (AttentionLoader moves 32 rows at once; there are tiles of 16 here.)
+// Copies rows of one head (which begins at byte `first_byte` of a row) into a tile in shared memory; rows from `rows_left` on and bytes
+// from `bytes` on become zero and are not read. cp.async where the operand is aligned: the caller commits and waits. (AttentionLoader
+// moves 32 rows at once; there are tiles of 16 here.)
 template <class Tile, int Threads>
-DEV_FN void load_rows(uint32_t target, const char* source, int64_t stride, int32_t rows_left, int32_t bytes, bool aligned, uint32_t own_thread) {
+DEV_FN void load_rows(uint32_t target, const AttentionOperand& operand, int64_t first_row, int64_t first_byte, int32_t rows_left,
+                      int32_t bytes, bool aligned, uint32_t own_thread) {
+  const char* const source = operand.data + first_row * operand.row_stride + first_byte;
+  const int64_t stride = operand.row_stride;
   const uint32_t thread = dev::opaque(own_thread);  // Or its addresses would take registers around the caller's loop.
   constexpr uint32_t kChunks = Tile::kRows * Tile::kRowChunks;
   static_assert(kChunks % Threads == 0, "every thread copies as many chunks");
@@ -70,8 +74,8 @@ DEV_FN uint32_t draw_ticket(uint32_t* ticket) {
   return drawn[0];
 }
 
-// Every ticket of a document's block of keys is above those of its earlier ones. Documents longer than the capacities say, which the contract
-// leaves undefined, are cut to them: the workspace is sized by capacities.
+// Every ticket of a document's block of keys is above those of its earlier ones. Documents longer than the capacities say, which the
+// contract leaves undefined, are cut to them: the workspace is sized by capacities.
 DEV_FN BackwardItem draw_item(const AttentionBackwardProblem& p) {
   const AttentionWork work = find_work(p.forward.keys, p.order, draw_ticket(p.ticket), false);
   if (work.place.document < 0) return {{}, 0, -1, 0};

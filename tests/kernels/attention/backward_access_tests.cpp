@@ -66,8 +66,8 @@ TEST(attention_backward_access, shared_memory_has_no_bank_conflicts) {
     CHECK(counted.counters.shared_requests > 0);
     for (const emulator::AccessSite& site : counted.sites) {
       if (site.global) continue;
-      CHECK_MESSAGE(site.units == site.ideal, which.name() + ": " + site.where + " has " + std::to_string(site.units) + " wavefronts, not " +
-                                                  std::to_string(site.ideal));
+      const std::string what = which.name() + ": " + site.where + ": ";
+      CHECK_MESSAGE(site.units == site.ideal, what + std::to_string(site.units) + " wavefronts, not " + std::to_string(site.ideal));
     }
   }
 }
@@ -79,7 +79,7 @@ TEST(attention_backward_access, aligned_operands_are_read_and_written_in_whole_s
     for (const emulator::AccessSite& site : counted.sites) {
       if (!site.global) continue;
       CHECK_MESSAGE(site.units == site.ideal,
-                    which.name() + ": " + site.where + " has " + std::to_string(site.units) + " sectors, not " + std::to_string(site.ideal));
+                    which.name() + ": " + site.where + ": " + std::to_string(site.units) + " sectors, not " + std::to_string(site.ideal));
     }
   }
 }

@@ -14,7 +14,8 @@ using mm1::AttentionBackwardPlan;
 using mm1::AttentionBackwardTile;
 using mm1::AttentionDocument;
 
-mm1_flash_attention_backward_args record(mm1_dtype dtype, int64_t head_size, int64_t batch, int64_t length, int64_t heads = 8, int64_t key_heads = 2) {
+mm1_flash_attention_backward_args record(mm1_dtype dtype, int64_t head_size, int64_t batch, int64_t length, int64_t heads = 8,
+                                         int64_t key_heads = 2) {
   mm1_flash_attention_backward_args args = mm1_flash_attention_backward_args_default();
   args.forward.batch = batch;
   args.forward.heads = heads;
@@ -36,7 +37,8 @@ TEST(attention_backward_plan, every_instance_fits_every_profile) {
         const mm1::AttentionBudget budget = mm1::attention_backward_budget(is_float32, tile);
         CHECK(tile.head_size >= size);
         CHECK_MESSAGE(budget.fits(profile), std::string(profile.name) + ", head size " + std::to_string(size) + ": " +
-                                                std::to_string(budget.shared_bytes) + " bytes, " + std::to_string(budget.registers()) + " registers");
+                                                std::to_string(budget.shared_bytes) + " bytes, registers " +
+                                                std::to_string(budget.registers()));
       }
     }
   }
@@ -48,7 +50,8 @@ TEST(attention_backward_plan, resident_blocks_fit_together) {
     for (const bool is_float32 : {false, true}) {
       for (const int64_t size : {32, 64, 96, 128, 256}) {
         const mm1::AttentionBudget budget = mm1::attention_backward_budget(is_float32, mm1::attention_backward_tile(is_float32, size));
-        CHECK((budget.shared_bytes + mm1::kReservedSharedBytesPerBlock) * budget.resident_blocks <= profile.shared_bytes_per_multiprocessor);
+        const int64_t bytes = (budget.shared_bytes + mm1::kReservedSharedBytesPerBlock) * budget.resident_blocks;
+        CHECK(bytes <= profile.shared_bytes_per_multiprocessor);
       }
     }
   }

@@ -1,5 +1,5 @@
-// Conformance of mm1_flash_attention_backward, which takes what mm1_flash_attention_forward left. Mode `late` runs the whole lists, the others a
-// part of each.
+// Conformance of mm1_flash_attention_backward, which takes what mm1_flash_attention_forward left. Mode `late` runs the whole lists, the
+// others a part of each.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -229,8 +229,8 @@ TEST(attention_backward, pairs_of_lengths) {
   check_all(cases);
 }
 
-// Where a query sees one key, its probability is 1 and gradients of queries and keys vanish: what is left are roundings of the products that
-// cancel, whose size is the signal here.
+// Where a query sees one key, its probability is 1 and gradients of queries and keys vanish: what is left are roundings of the products
+// that cancel, whose size is the signal here.
 TEST(attention_backward, one_key) {
   for (const mm1_dtype dtype : kDtypes) {
     for (const int queries : {1, 239}) {
@@ -285,7 +285,8 @@ TEST(attention_backward, any_scale) {
   check_all(cases);
 }
 
-// Exactly zero: queries that see no key, keys that no query sees, rows behind the documents. What belongs to no document is NaN and is not read.
+// Exactly zero: queries that see no key, keys that no query sees, rows behind the documents. What belongs to no document is NaN and is not
+// read.
 TEST(attention_backward, what_sees_nothing_is_zero) {
   for (const mm1_dtype dtype : kDtypes) {
     AttentionCase which = make(dtype, MM1_ATTENTION_MASK_CAUSAL, {90, 0, 20}, {10, 70, 0}, 2, 1, 32);
