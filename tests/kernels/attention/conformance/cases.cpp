@@ -71,7 +71,7 @@ std::vector<Case> all(mm1_dtype dtype) {
   List list(dtype);
   list.all = smoke(dtype);
   // Pairs of lengths.
-  for (const auto& lengths : {std::pair<int, int>{1, 2}, {239, 1}, {799, 3}, {3, 300}, {127, 128}, {257, 255}, {0, 19}, {19, 0}}) {
+  for (const auto& lengths : {std::pair<int, int>{1, 1}, {239, 1}, {799, 3}, {127, 128}, {257, 255}, {0, 19}, {19, 0}}) {
     list.attention(kCausal, {lengths.first}, {lengths.second}, 1, 1, 32);
   }
   list.attention(kFull, {}, {}, 2, 2, 32);
