@@ -45,6 +45,48 @@ class GemmArgs(ctypes.Structure):
     ]
 
 
+class AttentionForwardArgs(ctypes.Structure):
+    """mm1_flash_attention_forward_args"""
+    _fields_ = [
+        ("struct_size", ctypes.c_int64),
+        ("mask", ctypes.c_int32),
+        ("scale", ctypes.c_float),
+        ("batch", ctypes.c_int64),
+        ("heads", ctypes.c_int64),
+        ("key_value_heads", ctypes.c_int64),
+        ("head_size", ctypes.c_int64),
+        ("query_tokens", ctypes.c_int64),
+        ("key_tokens", ctypes.c_int64),
+        ("max_query_length", ctypes.c_int64),
+        ("max_key_length", ctypes.c_int64),
+        ("cu_seqlens_query", ctypes.c_void_p),
+        ("cu_seqlens_key", ctypes.c_void_p),
+        ("prefix_lengths", ctypes.c_void_p),
+        ("query", Operand),
+        ("key", Operand),
+        ("value", Operand),
+        ("output", Operand),
+        ("log_sum_exp", Operand),
+    ]
+
+
+class AttentionBackwardArgs(ctypes.Structure):
+    """mm1_flash_attention_backward_args"""
+    _fields_ = [
+        ("struct_size", ctypes.c_int64),
+        ("forward", AttentionForwardArgs),
+        ("output_gradient", Operand),
+        ("query_gradient", Operand),
+        ("key_gradient", Operand),
+        ("value_gradient", Operand),
+        ("allow_nondeterministic", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    ]
+
+
+# Records of the verbs that the scripts here call.
+RECORDS = {"gemm": GemmArgs, "flash_attention_forward": AttentionForwardArgs, "flash_attention_backward": AttentionBackwardArgs}
+MASKS = {"full": 0, "causal": 1, "prefix": 2}
 ACTIVATIONS = {"none": 0, "relu": 1, "gelu": 2, "gelu_tanh": 3, "quick_gelu": 4, "silu": 5, "sigmoid": 6, "tanh": 7}
 FLOAT32, BFLOAT16 = 2, 3
 
@@ -79,28 +121,32 @@ class Library:
         self.path = Path(path)
         self.handle = ctypes.CDLL(str(path))
         self.handle.mm1_get_last_error_message.restype = ctypes.c_char_p
-        self.handle.mm1_gemm.restype = ctypes.c_int32
-        self.handle.mm1_gemm.argtypes = [ctypes.c_void_p, ctypes.POINTER(GemmArgs), ctypes.c_void_p, ctypes.c_int64]
-        self.handle.mm1_gemm_workspace_bytes.restype = ctypes.c_int64
-        self.handle.mm1_gemm_workspace_bytes.argtypes = [ctypes.POINTER(GemmArgs)]
+        for verb, record in RECORDS.items():
+            entry, workspace = getattr(self.handle, f"mm1_{verb}"), getattr(self.handle, f"mm1_{verb}_workspace_bytes")
+            entry.restype, entry.argtypes = ctypes.c_int32, [ctypes.c_void_p, ctypes.POINTER(record), ctypes.c_void_p, ctypes.c_int64]
+            workspace.restype, workspace.argtypes = ctypes.c_int64, [ctypes.POINTER(record)]
 
     def error(self):
         return self.handle.mm1_get_last_error_message().decode()
 
-    def gemm(self, args, stream, workspace=None):
-        """Launches on a torch stream that is not the default one (NULL means the library's own stream)."""
+    def run(self, verb, args, stream, workspace=None):
+        """Launches a verb on a torch stream that is not the default one (NULL means the library's own stream)."""
         if not stream.cuda_stream:
             raise ValueError("give a stream of your own: torch.cuda.Stream()")
         address, size = (workspace.data_ptr(), workspace.numel() * workspace.element_size()) if workspace is not None else (None, 0)
-        status = self.handle.mm1_gemm(stream.cuda_stream, ctypes.byref(args), address, size)
+        status = getattr(self.handle, f"mm1_{verb}")(stream.cuda_stream, ctypes.byref(args), address, size)
         if status != 0:
-            raise RuntimeError(f"mm1_gemm returned {status}: {self.error()}")
+            raise RuntimeError(f"mm1_{verb} returned {status}: {self.error()}")
+
+    def gemm(self, args, stream, workspace=None):
+        self.run("gemm", args, stream, workspace)
 
     def workspace(self, torch, args):
         """Scratch for one call, or None where it needs none."""
-        size = self.handle.mm1_gemm_workspace_bytes(ctypes.byref(args))
+        verb = next(verb for verb, record in RECORDS.items() if isinstance(args, record))
+        size = getattr(self.handle, f"mm1_{verb}_workspace_bytes")(ctypes.byref(args))
         if size < 0:
-            raise RuntimeError(f"mm1_gemm_workspace_bytes: {self.error()}")
+            raise RuntimeError(f"mm1_{verb}_workspace_bytes: {self.error()}")
         return torch.empty(size, dtype=torch.uint8, device="cuda") if size else None
 
 
@@ -124,3 +170,21 @@ def gemm_args(a, b, output, transpose_a=False, transpose_b=False, bias=None, res
         a=operand(a), b=operand(b), output=operand(output), bias=operand(bias), residual=operand(residual),
         batch_stride_a=stride(a), batch_stride_b=stride(b), batch_stride_output=stride(output), batch_stride_residual=stride(residual),
         alpha=alpha, beta=beta)
+
+
+def attention_args(query, key, value, output, log_sum_exp, heads, key_value_heads, mask, batch, max_length, cu_seqlens=None):
+    """The record of self-attention: operands [tokens, heads * head size]; cu_seqlens int32 [batch + 1] where documents are packed."""
+    head_size = query.shape[1] // heads
+    offsets = cu_seqlens.data_ptr() if cu_seqlens is not None else None
+    return AttentionForwardArgs(
+        struct_size=ctypes.sizeof(AttentionForwardArgs), mask=MASKS[mask], scale=head_size**-0.5, batch=batch, heads=heads,
+        key_value_heads=key_value_heads, head_size=head_size, query_tokens=query.shape[0], key_tokens=key.shape[0],
+        max_query_length=max_length, max_key_length=max_length, cu_seqlens_query=offsets, cu_seqlens_key=offsets,
+        query=operand(query), key=operand(key), value=operand(value), output=operand(output), log_sum_exp=operand(log_sum_exp))
+
+
+def attention_backward_args(forward, output_gradient, query_gradient, key_gradient, value_gradient):
+    """The record of the gradients of a forward call."""
+    return AttentionBackwardArgs(
+        struct_size=ctypes.sizeof(AttentionBackwardArgs), forward=forward, output_gradient=operand(output_gradient),
+        query_gradient=operand(query_gradient), key_gradient=operand(key_gradient), value_gradient=operand(value_gradient))

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Matrix products of libmm1_kernels beside cuBLAS (torch.matmul): accuracy against float64, and speed.
+"""Kernels of libmm1_kernels beside the best of PyTorch's: accuracy against float64, and speed.
 
-  python3 perf/gpu/peers.py [--out FOLDER] [--library PATH] [--set quick|full] [--rounds 9] [--milliseconds 60]
+  python3 perf/gpu/peers.py [--family gemm|attention|all] [--out FOLDER] [--library PATH] [--set quick|full] [--rounds 9] [--milliseconds 60]
+
+gemm: matrix products beside cuBLAS (torch.matmul), FOLDER/gemm_peers.csv. attention: beside every back end of scaled_dot_product_attention,
+FOLDER/attention_peers.csv, as attention_peers.py says.
 
 Inputs are N(0, 1), as speed depends on the data (zeros draw less power and clock higher). Each shape has as many copies of its operands as
 exceed the L2 cache twice, used in turn. Both libraries are timed in the same process on the same stream, in alternating runs of
@@ -12,13 +15,12 @@ Exit code: 0 all accurate, 1 a row was not, 3 there is no GPU, no PyTorch or no 
 """
 import argparse
 import csv
-import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-from mm1_kernels import REPOSITORY, Library, Missing, find_library, gemm_args, import_torch
+import attention_peers
+from mm1_kernels import Library, Missing, find_library, gemm_args, import_torch
+from timing import max_keeping_nan, measure, write_versions
 
 # name, op, m, n, k. NT: a layer's forward (weight [n, k]); NN: its input gradient; TN: its weight gradient (float32, accumulating).
 def shapes(which):
@@ -48,36 +50,6 @@ def shapes(which):
             yield f"few tokens {tokens}", "NT", tokens, 4096, 4096
         yield "unaligned 1023", "NT", 1023, 1023, 1023
         yield "vocabulary 32000", "NT", 4096, 32000, 2048
-
-
-def run_text(*command):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
-def device_state(index):
-    """SM clock (MHz), power (W) and temperature (C) now; empty texts without nvidia-smi."""
-    text = run_text("nvidia-smi", f"--id={index}", "--query-gpu=clocks.sm,power.draw,temperature.gpu", "--format=csv,noheader,nounits")
-    parts = [part.strip() for part in text.split(",")]
-    return parts if len(parts) == 3 else ["", "", ""]
-
-
-def write_versions(torch, library, folder):
-    properties = torch.cuda.get_device_properties(0)
-    lines = [
-        f"device: {properties.name}, capability {properties.major}.{properties.minor}, {properties.multi_processor_count} SMs",
-        "driver and clocks: " + run_text("nvidia-smi", "--query-gpu=driver_version,clocks.max.sm,clocks.max.mem,power.limit", "--format=csv,noheader"),
-        f"torch {torch.__version__}, CUDA {torch.version.cuda}",
-        "nvcc: " + (run_text("nvcc", "--version").splitlines() or ["not found"])[-1],
-        f"library: {library.path}",
-        "commit: " + run_text("git", "-C", str(REPOSITORY), "rev-parse", "HEAD"),
-        "date: " + time.strftime("%Y-%m-%d %H:%M:%S %z"),
-    ]
-    text = "\n".join(lines) + "\n"
-    (folder / "versions.txt").write_text(text, encoding="utf-8")
-    print(text, end="", flush=True)
 
 
 class Product:
@@ -130,45 +102,40 @@ class Product:
         return ours / scale, theirs / scale
 
 
-def max_keeping_nan(a, b):
-    return b if b != b or b > a else a
-
-
-def milliseconds(torch, run, calls, copies, stream):
-    """Mean time of `calls` calls over the copies in turn."""
-    start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    start.record(stream)
-    for i in range(calls):
-        run(i % copies, stream)
-    stop.record(stream)
-    stop.synchronize()
-    return start.elapsed_time(stop) / calls
-
-
-def measure(torch, product, options, stream):
-    """Medians (ours, cuBLAS) in milliseconds, and the device's state under load."""
-    runs = (product.run_ours, product.run_theirs)
-    calls = []
-    for run in runs:
-        once = milliseconds(torch, run, 3, product.copies, stream)
-        calls.append(max(3, int(options.milliseconds / max(once, 1e-3))))
-    times = ([], [])
-    for _ in range(options.rounds):
-        for which, run in enumerate(runs):
-            times[which].append(milliseconds(torch, run, calls[which], product.copies, stream))
-    for i in range(calls[0]):
-        product.run_ours(i % product.copies, stream)
-    state = device_state(torch.cuda.current_device())
-    stream.synchronize()
-    return statistics.median(times[0]), statistics.median(times[1]), state
-
-
 COLUMNS = ["name", "op", "m", "n", "k", "output", "error", "error_cublas", "accurate", "ms", "ms_cublas", "tflops", "tflops_cublas", "ratio",
            "sm_mhz", "watts", "celsius", "copies"]
 
 
+def compare_gemm(torch, library, options, folder, stream, l2_bytes):
+    """Writes gemm_peers.csv; returns how many rows are not accurate."""
+    inaccurate = 0
+    with open(folder / "gemm_peers.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for name, op, m, n, k in shapes(options.which):
+            product = Product(torch, library, op, m, n, k, l2_bytes)
+            error, error_theirs = product.accuracy(stream)
+            limit = max(2.0**-24 * k**0.5, 2.0**-16) if product.float32_output else 2.0**-9 + 2 * error_theirs
+            accurate = error <= limit
+            inaccurate += not accurate
+            ours, theirs, state = measure(torch, product.run_ours, product.run_theirs, product.copies, options, stream)
+            tera = 2e-9 * m * n * k
+            output = "float32" if product.float32_output else "bfloat16"
+            row = [name, op, m, n, k, output, f"{error:.3e}", f"{error_theirs:.3e}", int(accurate), f"{ours:.4f}", f"{theirs:.4f}",
+                   f"{tera / ours:.1f}", f"{tera / theirs:.1f}", f"{theirs / ours:.3f}", *state, product.copies]
+            writer.writerow(row)
+            file.flush()
+            print(f"{name:38} {op} {m:6} {n:6} {k:6}  {tera / ours:7.1f} TFLOP/s, cuBLAS {tera / theirs:7.1f}, ratio {theirs / ours:.3f}"
+                  f"  error {error:.1e}{'' if accurate else ' NOT ACCURATE'}  {state[0]} MHz {state[1]} W", flush=True)
+            del product
+            torch.cuda.empty_cache()
+    print(f"{inaccurate} rows inaccurate; {folder / 'gemm_peers.csv'}")
+    return inaccurate
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", choices=["gemm", "attention", "all"], default="all")
     parser.add_argument("--out", default="artifacts/gpu", help="folder of the results")
     parser.add_argument("--library", help="libmm1_kernels.so; default MM1_KERNELS_PATH or artifacts/native/lib")
     parser.add_argument("--set", choices=["quick", "full"], default="quick", dest="which")
@@ -189,27 +156,11 @@ def main():
     l2_bytes = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 50 << 20)
     stream = torch.cuda.Stream()
     inaccurate = 0
-    with open(folder / "gemm_peers.csv", "w", newline="", encoding="utf-8") as file, torch.cuda.stream(stream):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for name, op, m, n, k in shapes(options.which):
-            product = Product(torch, library, op, m, n, k, l2_bytes)
-            error, error_theirs = product.accuracy(stream)
-            limit = max(2.0**-24 * k**0.5, 2.0**-16) if product.float32_output else 2.0**-9 + 2 * error_theirs
-            accurate = error <= limit
-            inaccurate += not accurate
-            ours, theirs, state = measure(torch, product, options, stream)
-            tera = 2e-9 * m * n * k
-            output = "float32" if product.float32_output else "bfloat16"
-            row = [name, op, m, n, k, output, f"{error:.3e}", f"{error_theirs:.3e}", int(accurate), f"{ours:.4f}", f"{theirs:.4f}",
-                   f"{tera / ours:.1f}", f"{tera / theirs:.1f}", f"{theirs / ours:.3f}", *state, product.copies]
-            writer.writerow(row)
-            file.flush()
-            print(f"{name:38} {op} {m:6} {n:6} {k:6}  {tera / ours:7.1f} TFLOP/s, cuBLAS {tera / theirs:7.1f}, ratio {theirs / ours:.3f}"
-                  f"  error {error:.1e}{'' if accurate else ' NOT ACCURATE'}  {state[0]} MHz {state[1]} W", flush=True)
-            del product
-            torch.cuda.empty_cache()
-    print(f"{inaccurate} rows inaccurate; {folder / 'gemm_peers.csv'}")
+    with torch.cuda.stream(stream):
+        if options.family in ("gemm", "all"):
+            inaccurate += compare_gemm(torch, library, options, folder, stream, l2_bytes)
+        if options.family in ("attention", "all"):
+            inaccurate += attention_peers.compare(torch, library, options, folder, stream, l2_bytes)
     return 1 if inaccurate else 0
 
 

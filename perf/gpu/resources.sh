@@ -30,7 +30,7 @@ import csv, re, subprocess, sys
 
 usage_path, sass_path, csv_path, reasons_path = sys.argv[1:5]
 PATTERNS = {"HGMMA": r"\bHGMMA", "HMMA": r"\bHMMA", "FFMA": r"\bFFMA", "LDSM": r"\bLDSM", "STSM": r"\bSTSM", "UTMALDG": r"\bUTMALDG",
-            "UTMASTG": r"\bUTMASTG", "LDGSTS": r"\bLDGSTS", "SYNCS": r"\bSYNCS", "USETMAXREG": r"\bUSETMAXREG", "LDL": r"\bLDL", "STL": r"\bSTL"}
+            "UTMASTG": r"\bUTMASTG", "LDGSTS": r"\bLDGSTS", "SYNCS": r"\bSYNCS", "MUFU": r"\bMUFU", "ATOM": r"\b(ATOMG?|RED)\b", "USETMAXREG": r"\bUSETMAXREG", "LDL": r"\bLDL", "STL": r"\bSTL"}
 
 architecture, function, rows = "", "", {}
 for line in open(usage_path, encoding="utf-8", errors="replace"):

@@ -5,7 +5,7 @@
 #
 # Needs an NVIDIA GPU (sm_80 or later), a CUDA toolkit of 12.0 or later (nvcc in PATH, or CUDA_HOME), CMake, a C++17 compiler and Python 3; the speed
 # stage also PyTorch. OUT gets the build, logs and CSV files, each row written at once, so a run that is cut off keeps what it had:
-#   environment.txt  build.csv  smoke.csv  conformance.csv  gemm_peers.csv  sanitizer.csv  resources.csv  summary.txt
+#   environment.txt  build.csv  {gemm,attention}_{smoke,conformance}.csv  {gemm,attention}_peers.csv  sanitizer.csv  resources.csv  summary.txt
 # A stage that fails does not stop the next ones. Exit code: 0 all stages well, 1 one was not, 2 wrong usage, 3 this machine lacks a GPU or toolkit.
 set -uo pipefail
 
@@ -82,15 +82,21 @@ build() {  # build FOLDER ARCHITECTURES
 stage "build for sm_$own"
 build "$out/build-own" "$own" || { fail "build sm_$own"; tail -40 "$out/build-own.log"; echo "1 stage failed: nothing to run"; exit 1; }
 library="$out/build-own/lib/libmm1_kernels.so"
-conformance="$out/gemm_conformance"
-cases="$repository/tests/kernels/gemm/conformance"
-c++ -std=c++17 -O2 -I"$repository/kernels/include" "$cases"/*.cpp -ldl -o "$conformance" > "$out/conformance_build.log" 2>&1 || {
-  fail "build of gemm_conformance"; cat "$out/conformance_build.log"; exit 1; }
+tests="$repository/tests/kernels"
+compile() {  # compile PROGRAM SOURCES...
+  local program="$1"
+  shift
+  c++ -std=c++17 -O2 -DMM1_STATIC_LIBRARY -I"$repository/kernels/include" -I"$repository/kernels" -I"$tests" -I"$tests/attention" "$@" -ldl \
+    -o "$out/$program" > "$out/$program.build.log" 2>&1 || { fail "build of $program"; cat "$out/$program.build.log"; exit 1; }
+}
+compile gemm_conformance "$tests"/gemm/conformance/*.cpp
+compile attention_conformance "$tests"/attention/conformance/*.cpp "$tests"/attention/{attention_case,attention_reference,decode_case}.cpp \
+  "$tests"/support/{agreement,device_buffer}.cpp
 
 # --- correctness: child processes, so that a lost device or a hang costs one window of cases -------------------------------------------
-# windows CSV LIST SIZE SECONDS
+# windows FAMILY LIST SIZE SECONDS: FAMILY_conformance over LIST, into FAMILY_LIST.csv
 windows() {
-  local csv="$1" list="$2" size="$3" limit="$4" count first code log="$out/$2.log" bad=0
+  local conformance="$out/$1_conformance" csv="$out/$1_${2/all/conformance}.csv" list="$2" size="$3" limit="$4" count first code log="$out/$1_$2.log" bad=0
   [ -s "$csv" ] || echo "case,name,result,seconds,error_ratio,text" > "$csv"
   count="$("$conformance" --list "$list" --names | wc -l)"
   for path in $("$conformance" --list "$list" --paths); do
@@ -108,19 +114,23 @@ windows() {
   grep FAILED "$log" | head -10
   return $bad
 }
-stage "smoke (20 cases, every path)"
-windows "$out/smoke.csv" smoke 1 60 || fail smoke
-stage "conformance"
-windows "$out/conformance.csv" all 25 300 || fail conformance
+for family in gemm attention; do
+  stage "smoke of $family (every path)"
+  windows $family smoke 1 60 || fail "smoke of $family"
+  stage "conformance of $family"
+  windows $family all 25 300 || fail "conformance of $family"
+done
 
 # --- speed ---------------------------------------------------------------------------------------------------------------------------
 if [ "$speed" = 1 ]; then
-  stage "speed beside cuBLAS"
+  stage "speed beside PyTorch (cuBLAS, attention's back ends)"
   if python3 -c 'import torch' 2> /dev/null; then
-    timeout 3600 python3 "$here/peers.py" --out "$out" --library "$library" --set "$set" || fail speed
+    for family in gemm attention; do
+      timeout 3600 python3 "$here/peers.py" --family $family --out "$out" --library "$library" --set "$set" || fail "speed of $family"
+    done
     # The kernels for sm_80 on this card, at the sizes that the sm_90a ones are judged by.
     [ "$own" = 90a ] && { mkdir -p "$out/sm80"
-      MM1_GEMM_SM80=1 timeout 1800 python3 "$here/peers.py" --out "$out/sm80" --library "$library" --set quick || fail "speed of sm_80"; }
+      MM1_GEMM_SM80=1 timeout 1800 python3 "$here/peers.py" --family gemm --out "$out/sm80" --library "$library" --set quick || fail "speed of sm_80"; }
   else
     echo "skipped: PyTorch is not installed (pip install torch)"
   fi
@@ -130,21 +140,24 @@ fi
 if [ "$sanitizer" = 1 ]; then
   stage "compute-sanitizer on the small list"
   tool="$(command -v compute-sanitizer || true)"
-  echo "tool,path,result,seconds" > "$out/sanitizer.csv"
+  echo "tool,family,path,result,seconds" > "$out/sanitizer.csv"
   if [ -z "$tool" ]; then
     echo "skipped: compute-sanitizer is not in PATH"
-  elif ! timeout 120 "$tool" --tool memcheck "$conformance" "$library" --list small --count 5 > "$out/sanitizer_probe.log" 2>&1; then
+  elif ! timeout 120 "$tool" --tool memcheck "$out/gemm_conformance" "$library" --list small --count 5 > "$out/sanitizer_probe.log" 2>&1; then
     echo "skipped: compute-sanitizer does not work here (see $out/sanitizer_probe.log)"
   else
     for check in memcheck initcheck synccheck; do
-      for path in $("$conformance" --list small --paths); do
-        start="$(seconds)" result=passed
-        timeout 900 "$tool" --tool "$check" --error-exitcode 9 "$conformance" "$library" --list small --path "$path" \
-          > "$out/sanitizer_${check}_${path/:/_}.log" 2>&1
-        code=$?
-        [ $code -eq 0 ] || [ $code -eq 4 ] || { result="exit code $code"; fail "$check, path $path"; }
-        echo "$check,$path,$result,$(elapsed "$start")" >> "$out/sanitizer.csv"
-        echo "$check, path $path: $result"
+      for family in gemm attention; do
+        conformance="$out/${family}_conformance"
+        for path in $("$conformance" --list small --paths); do
+          start="$(seconds)" result=passed
+          timeout 900 "$tool" --tool "$check" --error-exitcode 9 "$conformance" "$library" --list small --path "$path" \
+            > "$out/sanitizer_${check}_${family}_${path/:/_}.log" 2>&1
+          code=$?
+          [ $code -eq 0 ] || [ $code -eq 4 ] || { result="exit code $code"; fail "$check of $family, path $path"; }
+          echo "$check,$family,$path,$result,$(elapsed "$start")" >> "$out/sanitizer.csv"
+          echo "$check of $family, path $path: $result"
+        done
       done
     done
   fi
