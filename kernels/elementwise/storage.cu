@@ -6,7 +6,7 @@
 //            cast           float32 and bfloat16 by 4 elements; any other pair element by element, through float64 or int64.
 //            transpose_units  a thread takes units of up to 16 bytes of the output: blocks that are several units long.
 //            transpose_tiles  256 threads take 32 x 32 blocks of 1 to 8 bytes through shared memory: both sides in runs of 32 blocks.
-// Budget     256 threads, 64 registers; transpose_tiles 32 x 33 elements of shared memory (8.25 KB at most), whose columns meet 32 banks.
+// Budget     256 threads, about 40 registers; transpose_tiles 32 x 33 elements of shared memory (8.25 KB at most), whose columns meet 32 banks.
 #include "dev/launch.h"
 #include "elementwise/conversion.h"
 #include "elementwise/elementwise.h"
@@ -18,6 +18,7 @@ namespace mm1 {
 namespace {
 
 constexpr int kTile = kTransposeTile;
+static_assert(kTransposeSharedBytes == kTile * (kTile + 1) * static_cast<int64_t>(sizeof(uint2)), "the budget's tile");
 constexpr int kTileRows = kWalkThreads / kTile;   // Rows of a tile that the block moves at once.
 
 // Bytes of a pack or its piece, by one access.

@@ -7,7 +7,7 @@
 // Layout     items (row, group) of any row stride; groups are contiguous columns.
 // Roles      a team of 1 to 32 lanes for a short item (up to 128 packs), the block for a long one. An item of up to 4 packs a thread stays in
 //            registers; a longer one is read again for each pass.
-// Budget     256 threads, 64 floats of shared memory, 128 registers at most.
+// Budget     256 threads, 64 bytes of shared memory, about 96 registers.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "normalization/norm_item.cuh"

@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "elementwise/elementwise.h"
+#include "support/budget.h"
 #include "support/row_case.h"
 
 namespace test {
@@ -178,6 +179,10 @@ TEST(elementwise_arguments, storage) {
   transpose.inner = 1;
   transpose.output.row_stride = 1;
   CHECK_FAILS_WITH(invalid, "transpose_blocks: output has row_stride 1", mm1_transpose_blocks(nullptr, &transpose, nullptr, 0));
+}
+
+TEST(elementwise_plan, budgets_fit_every_profile) {
+  for (const mm1::KernelBudget& budget : mm1::kElementwiseBudgets) check_budget(budget);
 }
 
 // Every pack of a matrix is visited once, whatever the grid: the walk of all threads together, done on the host.

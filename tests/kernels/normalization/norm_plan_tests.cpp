@@ -3,6 +3,7 @@
 
 #include "norm_case.h"
 #include "normalization/normalization.h"
+#include "support/budget.h"
 
 namespace test {
 
@@ -101,17 +102,21 @@ TEST(norm_plan, teams_cover_their_rows_within_the_budget) {
       CHECK_EQUAL(team.is_block != 0, packs > 32 * mm1::kTeamPacks);
       CHECK_EQUAL(team.is_held != 0, packs <= int64_t{mm1::kTeamPacks} * team.width);
       CHECK(mm1::norm_block_items(team) % team.in_block == 0);
-      for (const mm1::DeviceProfile& profile : mm1::kProfiles) {
-        // Twice the static scratch is far from the limit; dynamic memory needs no opt-in.
-        CHECK(mm1::norm_shared_bytes(columns, team) + 256 <= mm1::kStaticSharedBytesPerBlock);
-        CHECK(mm1::norm_shared_bytes(columns, team) + 256 <= profile.shared_bytes_per_block);
-        CHECK(160 * mm1::kTeamThreads <= mm1::kRegistersPerBlock);
-      }
+      CHECK(mm1::norm_shared_bytes(columns, team) <= mm1::kNormBackwardBudget.shared_bytes);
     }
   }
   // Heads of 64 and 128: eight and sixteen lanes, no lane idle.
   CHECK_EQUAL(8, mm1::row_team(64, 8).width);
   CHECK_EQUAL(16, mm1::row_team(128, 8).width);
+}
+
+// The backward keeps two rows and two rows of sums in registers: one block a multiprocessor, each warp with 4 KB of its row on the way.
+TEST(norm_plan, budgets_fit_every_profile) {
+  check_budget(mm1::kNormForwardBudget);
+  const mm1::KernelBudget& backward = mm1::kNormBackwardBudget;
+  CHECK(backward.threads <= mm1::kThreadsPerBlock && backward.registers <= mm1::kRegistersPerThread);
+  CHECK(backward.registers * backward.threads <= mm1::kRegistersPerBlock);
+  CHECK(backward.shared_bytes <= mm1::kStaticSharedBytesPerBlock);
 }
 
 // Workspaces depend on the shape alone.
