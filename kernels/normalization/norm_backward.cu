@@ -29,11 +29,11 @@ struct Slopes {
   float slope;     // Of x - mean.
 };
 
-template <class T>
+template <Norm norm, class T>
 DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int64_t pack, const float (&gradient)[kPackElements<T>],
                           float (&g)[kPackElements<T>]) {
   DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) g[i] = gradient[i];
-  if (problem.weight.data == nullptr) return;
+  if (norm == Norm::l2 || problem.weight.data == nullptr) return;
   float weight[kPackElements<T>];
   load_vector<T>(problem.weight, pack * kPackElements<T>, item.count(pack), weight);
   DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) g[i] = dev::multiply(gradient[i], weight[i]);
@@ -48,7 +48,7 @@ DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t p
   float gradient[kPack], x[kPack], g[kPack];
   unpack(packed_gradient, gradient);
   unpack(packed_x, x);
-  load_weighted(problem, item, pack, gradient, g);
+  load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
     if (norm == Norm::layer) sums[0] = dev::add(sums[0], g[i]);
     if (i < count) sums[1] = dev::fused_multiply_add(g[i], dev::add(x[i], -mean), sums[1]);
@@ -69,7 +69,7 @@ DEV_FN void add_parameters(const Slopes& slopes, const uint4& packed_gradient, c
   }
 }
 
-template <class T>
+template <Norm norm, class T>
 DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes, const uint4& packed_gradient,
                            const uint4& packed_x) {
   constexpr int kPack = kPackElements<T>;
@@ -77,13 +77,13 @@ DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int
   float gradient[kPack], x[kPack], g[kPack];
   unpack(packed_gradient, gradient);
   unpack(packed_x, x);
-  load_weighted(problem, item, pack, gradient, g);
+  load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
     const float centred = dev::add(x[i], -slopes.mean);
     g[i] = dev::multiply(slopes.inverse, dev::fused_multiply_add(-centred, slopes.slope, dev::add(g[i], -slopes.constant)));
   }
   T* const target = item.at(problem.input_gradient, pack);
-  if (problem.sum_gradient.data != nullptr) {
+  if (norm != Norm::l2 && problem.sum_gradient.data != nullptr) {
     load_pack(item.at(problem.sum_gradient, pack), item.vector, count, x);
     DEV_UNROLL for (int i = 0; i < kPack; i++) g[i] = dev::add(g[i], x[i]);
   }
@@ -166,19 +166,22 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
     if (is_held) {
       uint4 gradient[kTeamPacks], x[kTeamPacks];
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;  // Short rows, the same in all threads.
         const int64_t pack = static_cast<int64_t>(p) * width + place;
         const int count = item.count(pack);
         gradient[p] = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
         x[p] = load_packed(static_cast<const T*>(item.at(problem.x, pack)), item.vector, count);
       }
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;
         add_sums<T, norm>(problem, item, static_cast<int64_t>(p) * width + place, gradient[p], x[p], slopes.mean, sums);
       }
       team_sums<kIsBlock>(sums, width, scratch, turn);
       finish_slopes<norm>(problem, sums, slopes);
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;
         if (is_inside && (has_weight || has_bias)) add_parameters<T, norm>(slopes, gradient[p], x[p], weight_sums[p], bias_sums[p]);
-        write_gradient(problem, item, static_cast<int64_t>(p) * width + place, slopes, gradient[p], x[p]);
+        write_gradient<norm>(problem, item, static_cast<int64_t>(p) * width + place, slopes, gradient[p], x[p]);
       }
       continue;
     }
@@ -201,7 +204,7 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
       add_parameters<T, norm>(slopes, gradient, x, weight, bias);
       if (has_weight) store_floats(weight_row + pack * kPack, vector_rows, count, weight);
       if (has_bias) store_floats(bias_row + pack * kPack, vector_rows, count, bias);
-      write_gradient(problem, item, pack, slopes, gradient, x);
+      write_gradient<norm>(problem, item, pack, slopes, gradient, x);
     }
   }
   if (!is_held) return;
