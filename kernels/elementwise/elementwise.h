@@ -109,9 +109,15 @@ constexpr int kCastElements = 4;    // 16 bytes of float32, 8 of bfloat16: whole
 constexpr int64_t kTransposeSharedBytes = kTransposeTile * (kTransposeTile + 1) * 8;   // Blocks of 8 bytes.
 
 constexpr KernelBudget kElementwiseBudgets[] = {
-    {"pointwise", kWalkThreads, 0, 64},       {"gated_backward", kWalkThreads, 0, 80},  {"rotary_embedding", kWalkThreads, 0, 64},
-    {"cast_packs", kWalkThreads, 0, 32},      {"cast_elements", kWalkThreads, 0, 40},   {"fill_rows", kWalkThreads, 0, 32},
-    {"copy_rows", kWalkThreads, 0, 32},       {"transpose_units", kWalkThreads, 0, 40}, {"transpose_tiles", kWalkThreads, kTransposeSharedBytes, 40},
+    {"pointwise", kWalkThreads, 0, 64},
+    {"gated_backward", kWalkThreads, 0, 80},
+    {"rotary_embedding", kWalkThreads, 0, 64},
+    {"cast_packs", kWalkThreads, 0, 32},
+    {"cast_elements", kWalkThreads, 0, 40},
+    {"fill_rows", kWalkThreads, 0, 32},
+    {"copy_rows", kWalkThreads, 0, 32},
+    {"transpose_units", kWalkThreads, 0, 40},
+    {"transpose_tiles", kWalkThreads, kTransposeSharedBytes, 40},
 };
 
 mm1_status launch_pointwise(mm1_stream stream, const char* verb, PointwiseOperation operation, bool is_float32, uint32_t blocks,

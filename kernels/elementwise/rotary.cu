@@ -109,7 +109,8 @@ mm1_status launch(mm1_stream stream, uint32_t blocks, Kernel kernel, const Rotar
 }  // namespace
 
 mm1_status launch_rotary(mm1_stream stream, bool is_float32, uint32_t blocks, const Rotary& problem) {
-  return is_float32 ? launch(stream, blocks, rotary_embedding<float>, problem) : launch(stream, blocks, rotary_embedding<dev::bf16>, problem);
+  return is_float32 ? launch(stream, blocks, rotary_embedding<float>, problem)
+                    : launch(stream, blocks, rotary_embedding<dev::bf16>, problem);
 }
 
 }  // namespace mm1

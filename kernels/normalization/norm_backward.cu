@@ -3,8 +3,8 @@
 // Maths      with n = (x - mean) * inverse and g = output_gradient * weight
 //            input_gradient = inverse * (g - mean(g) - n * mean(g * n)) + sum_gradient + beta * input_gradient   (rms: without mean(g))
 //            l2, where x is the output: inverse * (g - x * sum(g * x)), without the sum for an item that epsilon clamped
-//            weight_gradient = sum of output_gradient * n, bias_gradient = sum of output_gradient, over blocks of items; gemm/bias_gradient.cu
-//            adds the blocks.
+//            weight_gradient = sum of output_gradient * n, bias_gradient = sum of output_gradient, over blocks of items;
+//            gemm/bias_gradient.cu adds the blocks.
 // Order      sums over an item as in norm_forward.cu. Of the parameters: a block has norm_block_items items; each team adds its own in
 //            ascending order, then the teams are added in ascending order. It depends on the columns and the dtype alone.
 // Roles      a block of threads for one block of items, a team for each item as in norm_forward.cu. A thread keeps its columns' sums in
@@ -41,8 +41,8 @@ DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int6
 
 // Adds g and g * (x - mean) of a pack; beyond the row g is 0 and x counts as the mean.
 template <class T, Norm norm>
-DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const uint4& packed_gradient, const uint4& packed_x, float mean,
-                     float (&sums)[2]) {
+DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const uint4& packed_gradient, const uint4& packed_x,
+                     float mean, float (&sums)[2]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
@@ -70,8 +70,8 @@ DEV_FN void add_parameters(const Slopes& slopes, const uint4& packed_gradient, c
 }
 
 template <Norm norm, class T>
-DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes, const uint4& packed_gradient,
-                           const uint4& packed_x) {
+DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes,
+                           const uint4& packed_gradient, const uint4& packed_x) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
@@ -117,7 +117,8 @@ DEV_FN void finish_slopes(const NormBackward& problem, const float (&sums)[2], S
 
 // Adds the teams' sums of one parameter in ascending order and writes the block's row. Each thread has `sums` of its columns.
 template <class T>
-DEV_FN void join_teams(const NormShape& shape, uint32_t team, uint32_t place, const float (&sums)[kTeamPacks][kPackElements<T>], float* partial) {
+DEV_FN void join_teams(const NormShape& shape, uint32_t team, uint32_t place, const float (&sums)[kTeamPacks][kPackElements<T>],
+                       float* partial) {
   constexpr int kPack = kPackElements<T>;
   float* const rows = reinterpret_cast<float*>(dev::dynamic_smem());
   dev::sync_block();  // What the other parameter left was read.
@@ -235,8 +236,8 @@ mm1_status launch(mm1_stream stream, const char* verb, const NormBackward& probl
   config.block = {kTeamThreads, 1, 1};
   config.shared_bytes = has_parameters ? static_cast<size_t>(norm_shared_bytes(problem.shape.columns, team)) : 0;
   config.stream = reinterpret_cast<dev::Stream>(stream);
-  const dev::LaunchStatus status =
-      team.is_block ? dev::launch(config, norm_backward<T, norm, true>, problem) : dev::launch(config, norm_backward<T, norm, false>, problem);
+  const dev::LaunchStatus status = team.is_block ? dev::launch(config, norm_backward<T, norm, true>, problem)
+                                                 : dev::launch(config, norm_backward<T, norm, false>, problem);
   return launched(verb, status.code, status.text);
 }
 

@@ -5,8 +5,8 @@
 // Order      each thread adds its packs in ascending order, element by element; then the lanes of its team pairwise; then the warps in
 //            ascending order. It depends on the columns and the dtype alone.
 // Layout     items (row, group) of any row stride; groups are contiguous columns.
-// Roles      a team of 1 to 32 lanes for a short item (up to 128 packs), the block for a long one. An item of up to 4 packs a thread stays in
-//            registers; a longer one is read again for each pass.
+// Roles      a team of 1 to 32 lanes for a short item (up to 128 packs), the block for a long one. An item of up to 4 packs a thread
+//            stays in registers; a longer one is read again for each pass.
 // Budget     256 threads, 64 bytes of shared memory, about 96 registers.
 #include "dev/launch.h"
 #include "host/device.h"
@@ -53,7 +53,8 @@ DEV_FN float add_squares(float sum, const float (&s)[Pack], float mean, int coun
 }
 
 template <Norm norm, class T>
-DEV_FN void write_pack(const NormForward& problem, const Item<T>& item, int64_t pack, float mean, float inverse, float (&s)[kPackElements<T>]) {
+DEV_FN void write_pack(const NormForward& problem, const Item<T>& item, int64_t pack, float mean, float inverse,
+                       float (&s)[kPackElements<T>]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   const bool has_weight = norm != Norm::l2 && problem.weight.data != nullptr;
@@ -158,8 +159,8 @@ mm1_status launch(mm1_stream stream, const char* verb, uint32_t blocks, const No
   config.grid = {blocks, 1, 1};
   config.block = {kTeamThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
-  const dev::LaunchStatus status =
-      problem.shape.team.is_block ? dev::launch(config, norm_forward<T, norm, true>, problem) : dev::launch(config, norm_forward<T, norm, false>, problem);
+  const dev::LaunchStatus status = problem.shape.team.is_block ? dev::launch(config, norm_forward<T, norm, true>, problem)
+                                                               : dev::launch(config, norm_forward<T, norm, false>, problem);
   return launched(verb, status.code, status.text);
 }
 
@@ -177,7 +178,8 @@ mm1_status launch_norm(mm1_stream stream, const char* verb, Norm norm, uint32_t 
 
 }  // namespace
 
-mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks, const NormForward& problem) {
+mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks,
+                               const NormForward& problem) {
   return is_float32 ? launch_norm<float>(stream, verb, norm, blocks, problem) : launch_norm<dev::bf16>(stream, verb, norm, blocks, problem);
 }
 
