@@ -3,8 +3,8 @@
 // Maths      with n = (x - mean) * inverse and g = output_gradient * weight
 //            input_gradient = inverse * (g - mean(g) - n * mean(g * n)) + sum_gradient + beta * input_gradient   (rms: without mean(g))
 //            l2, where x is the output: inverse * (g - x * sum(g * x)), without the sum for an item that epsilon clamped
-//            weight_gradient = sum of output_gradient * n, bias_gradient = sum of output_gradient, over blocks of items; gemm/bias_gradient.cu
-//            adds the blocks.
+//            weight_gradient = sum of output_gradient * n, bias_gradient = sum of output_gradient, over blocks of items;
+//            gemm/bias_gradient.cu adds the blocks.
 // Order      sums over an item as in norm_forward.cu. Of the parameters: a block has norm_block_items items; each team adds its own in
 //            ascending order, then the teams are added in ascending order. It depends on the columns and the dtype alone.
 // Roles      a block of threads for one block of items, a team for each item as in norm_forward.cu. A thread keeps its columns' sums in
@@ -29,11 +29,11 @@ struct Slopes {
   float slope;     // Of x - mean.
 };
 
-template <class T>
+template <Norm norm, class T>
 DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int64_t pack, const float (&gradient)[kPackElements<T>],
                           float (&g)[kPackElements<T>]) {
   DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) g[i] = gradient[i];
-  if (problem.weight.data == nullptr) return;
+  if (norm == Norm::l2 || problem.weight.data == nullptr) return;
   float weight[kPackElements<T>];
   load_vector<T>(problem.weight, pack * kPackElements<T>, item.count(pack), weight);
   DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) g[i] = dev::multiply(gradient[i], weight[i]);
@@ -41,14 +41,14 @@ DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int6
 
 // Adds g and g * (x - mean) of a pack; beyond the row g is 0 and x counts as the mean.
 template <class T, Norm norm>
-DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const uint4& packed_gradient, const uint4& packed_x, float mean,
-                     float (&sums)[2]) {
+DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const uint4& packed_gradient, const uint4& packed_x,
+                     float mean, float (&sums)[2]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
   unpack(packed_gradient, gradient);
   unpack(packed_x, x);
-  load_weighted(problem, item, pack, gradient, g);
+  load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
     if (norm == Norm::layer) sums[0] = dev::add(sums[0], g[i]);
     if (i < count) sums[1] = dev::fused_multiply_add(g[i], dev::add(x[i], -mean), sums[1]);
@@ -69,21 +69,21 @@ DEV_FN void add_parameters(const Slopes& slopes, const uint4& packed_gradient, c
   }
 }
 
-template <class T>
-DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes, const uint4& packed_gradient,
-                           const uint4& packed_x) {
+template <Norm norm, class T>
+DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes,
+                           const uint4& packed_gradient, const uint4& packed_x) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
   unpack(packed_gradient, gradient);
   unpack(packed_x, x);
-  load_weighted(problem, item, pack, gradient, g);
+  load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
     const float centred = dev::add(x[i], -slopes.mean);
     g[i] = dev::multiply(slopes.inverse, dev::fused_multiply_add(-centred, slopes.slope, dev::add(g[i], -slopes.constant)));
   }
   T* const target = item.at(problem.input_gradient, pack);
-  if (problem.sum_gradient.data != nullptr) {
+  if (norm != Norm::l2 && problem.sum_gradient.data != nullptr) {
     load_pack(item.at(problem.sum_gradient, pack), item.vector, count, x);
     DEV_UNROLL for (int i = 0; i < kPack; i++) g[i] = dev::add(g[i], x[i]);
   }
@@ -117,7 +117,8 @@ DEV_FN void finish_slopes(const NormBackward& problem, const float (&sums)[2], S
 
 // Adds the teams' sums of one parameter in ascending order and writes the block's row. Each thread has `sums` of its columns.
 template <class T>
-DEV_FN void join_teams(const NormShape& shape, uint32_t team, uint32_t place, const float (&sums)[kTeamPacks][kPackElements<T>], float* partial) {
+DEV_FN void join_teams(const NormShape& shape, uint32_t team, uint32_t place, const float (&sums)[kTeamPacks][kPackElements<T>],
+                       float* partial) {
   constexpr int kPack = kPackElements<T>;
   float* const rows = reinterpret_cast<float*>(dev::dynamic_smem());
   dev::sync_block();  // What the other parameter left was read.
@@ -166,19 +167,22 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
     if (is_held) {
       uint4 gradient[kTeamPacks], x[kTeamPacks];
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;  // Short rows, the same in all threads.
         const int64_t pack = static_cast<int64_t>(p) * width + place;
         const int count = item.count(pack);
         gradient[p] = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
         x[p] = load_packed(static_cast<const T*>(item.at(problem.x, pack)), item.vector, count);
       }
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;
         add_sums<T, norm>(problem, item, static_cast<int64_t>(p) * width + place, gradient[p], x[p], slopes.mean, sums);
       }
       team_sums<kIsBlock>(sums, width, scratch, turn);
       finish_slopes<norm>(problem, sums, slopes);
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width >= packs) continue;
         if (is_inside && (has_weight || has_bias)) add_parameters<T, norm>(slopes, gradient[p], x[p], weight_sums[p], bias_sums[p]);
-        write_gradient(problem, item, static_cast<int64_t>(p) * width + place, slopes, gradient[p], x[p]);
+        write_gradient<norm>(problem, item, static_cast<int64_t>(p) * width + place, slopes, gradient[p], x[p]);
       }
       continue;
     }
@@ -201,7 +205,7 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
       add_parameters<T, norm>(slopes, gradient, x, weight, bias);
       if (has_weight) store_floats(weight_row + pack * kPack, vector_rows, count, weight);
       if (has_bias) store_floats(bias_row + pack * kPack, vector_rows, count, bias);
-      write_gradient(problem, item, pack, slopes, gradient, x);
+      write_gradient<norm>(problem, item, pack, slopes, gradient, x);
     }
   }
   if (!is_held) return;
@@ -232,8 +236,8 @@ mm1_status launch(mm1_stream stream, const char* verb, const NormBackward& probl
   config.block = {kTeamThreads, 1, 1};
   config.shared_bytes = has_parameters ? static_cast<size_t>(norm_shared_bytes(problem.shape.columns, team)) : 0;
   config.stream = reinterpret_cast<dev::Stream>(stream);
-  const dev::LaunchStatus status =
-      team.is_block ? dev::launch(config, norm_backward<T, norm, true>, problem) : dev::launch(config, norm_backward<T, norm, false>, problem);
+  const dev::LaunchStatus status = team.is_block ? dev::launch(config, norm_backward<T, norm, true>, problem)
+                                                 : dev::launch(config, norm_backward<T, norm, false>, problem);
   return launched(verb, status.code, status.text);
 }
 

@@ -5,9 +5,9 @@
 // Order      each thread adds its packs in ascending order, element by element; then the lanes of its team pairwise; then the warps in
 //            ascending order. It depends on the columns and the dtype alone.
 // Layout     items (row, group) of any row stride; groups are contiguous columns.
-// Roles      a team of 1 to 32 lanes for a short item (up to 128 packs), the block for a long one. An item of up to 4 packs a thread stays in
-//            registers; a longer one is read again for each pass.
-// Budget     256 threads, 64 floats of shared memory, 128 registers at most.
+// Roles      a team of 1 to 32 lanes for a short item (up to 128 packs), the block for a long one. An item of up to 4 packs a thread
+//            stays in registers; a longer one is read again for each pass.
+// Budget     256 threads, 64 bytes of shared memory, about 96 registers.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "normalization/norm_item.cuh"
@@ -18,17 +18,17 @@ namespace mm1 {
 namespace {
 
 // s of one pack; written to sum_output where that is asked for.
-template <class T>
+template <Norm norm, class T>
 DEV_FN void load_sum(const NormForward& problem, const Item<T>& item, int64_t pack, bool is_first_pass, float (&s)[kPackElements<T>]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
-  const bool is_summed = problem.sum_output.data != nullptr;
+  const bool is_summed = norm != Norm::l2 && problem.sum_output.data != nullptr;
   if (is_summed && !is_first_pass) {
     load_pack(item.at(problem.sum_output, pack), item.vector, count, s);
     return;
   }
   load_pack(item.at(problem.x, pack), item.vector, count, s);
-  if (problem.residual.data != nullptr) {
+  if (norm != Norm::l2 && problem.residual.data != nullptr) {
     float residual[kPack];
     load_pack(item.at(problem.residual, pack), item.vector, count, residual);
     DEV_UNROLL for (int i = 0; i < kPack; i++) s[i] = rounded_to(static_cast<const T*>(nullptr), dev::add(s[i], residual[i]));
@@ -52,12 +52,13 @@ DEV_FN float add_squares(float sum, const float (&s)[Pack], float mean, int coun
   return sum;
 }
 
-template <class T>
-DEV_FN void write_pack(const NormForward& problem, const Item<T>& item, int64_t pack, float mean, float inverse, float (&s)[kPackElements<T>]) {
+template <Norm norm, class T>
+DEV_FN void write_pack(const NormForward& problem, const Item<T>& item, int64_t pack, float mean, float inverse,
+                       float (&s)[kPackElements<T>]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
-  const bool has_weight = problem.weight.data != nullptr;
-  const bool has_bias = problem.bias.data != nullptr;
+  const bool has_weight = norm != Norm::l2 && problem.weight.data != nullptr;
+  const bool has_bias = norm == Norm::layer && problem.bias.data != nullptr;
   float weight[kPack], bias[kPack];
   DEV_UNROLL for (int i = 0; i < kPack; i++) weight[i] = bias[i] = 0.0f;
   if (has_weight) load_vector<T>(problem.weight, pack * kPack, count, weight);
@@ -108,12 +109,13 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_forward(const DEV_GRID_CONST NormForwar
     float sums[1] = {0.0f};
     if (is_held) {
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
-        load_sum(problem, item, p * width + place, true, s[p]);
+        if (p * width >= packs) continue;  // Short rows, the same in all threads.
+        load_sum<norm>(problem, item, p * width + place, true, s[p]);
         if (norm == Norm::layer) sums[0] = add_up(sums[0], s[p]);
       }
     } else {
       DEV_NO_UNROLL for (int64_t pack = place; pack < packs; pack += width) {
-        load_sum(problem, item, pack, true, s[0]);
+        load_sum<norm>(problem, item, pack, true, s[0]);
         if (norm == Norm::layer) sums[0] = add_up(sums[0], s[0]);
       }
     }
@@ -123,10 +125,12 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_forward(const DEV_GRID_CONST NormForwar
     }
     sums[0] = 0.0f;
     if (is_held) {
-      DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) sums[0] = add_squares(sums[0], s[p], mean, item.count(p * width + place));
+      DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width < packs) sums[0] = add_squares(sums[0], s[p], mean, item.count(p * width + place));
+      }
     } else {
       DEV_NO_UNROLL for (int64_t pack = place; pack < packs; pack += width) {
-        load_sum(problem, item, pack, false, s[0]);
+        load_sum<norm>(problem, item, pack, false, s[0]);
         sums[0] = add_squares(sums[0], s[0], mean, item.count(pack));
       }
     }
@@ -137,11 +141,13 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_forward(const DEV_GRID_CONST NormForwar
       if (problem.inverse.data != nullptr) store_element(item.statistic(problem.inverse), inverse);
     }
     if (is_held) {
-      DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) write_pack(problem, item, p * width + place, mean, inverse, s[p]);
+      DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
+        if (p * width < packs) write_pack<norm>(problem, item, p * width + place, mean, inverse, s[p]);
+      }
     } else {
       DEV_NO_UNROLL for (int64_t pack = place; pack < packs; pack += width) {
-        load_sum(problem, item, pack, false, s[0]);
-        write_pack(problem, item, pack, mean, inverse, s[0]);
+        load_sum<norm>(problem, item, pack, false, s[0]);
+        write_pack<norm>(problem, item, pack, mean, inverse, s[0]);
       }
     }
   }
@@ -153,8 +159,8 @@ mm1_status launch(mm1_stream stream, const char* verb, uint32_t blocks, const No
   config.grid = {blocks, 1, 1};
   config.block = {kTeamThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
-  const dev::LaunchStatus status =
-      problem.shape.team.is_block ? dev::launch(config, norm_forward<T, norm, true>, problem) : dev::launch(config, norm_forward<T, norm, false>, problem);
+  const dev::LaunchStatus status = problem.shape.team.is_block ? dev::launch(config, norm_forward<T, norm, true>, problem)
+                                                               : dev::launch(config, norm_forward<T, norm, false>, problem);
   return launched(verb, status.code, status.text);
 }
 
@@ -172,7 +178,8 @@ mm1_status launch_norm(mm1_stream stream, const char* verb, Norm norm, uint32_t 
 
 }  // namespace
 
-mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks, const NormForward& problem) {
+mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks,
+                               const NormForward& problem) {
   return is_float32 ? launch_norm<float>(stream, verb, norm, blocks, problem) : launch_norm<dev::bf16>(stream, verb, norm, blocks, problem);
 }
 

@@ -62,10 +62,13 @@ void check_least_norm(Check* check, float epsilon) {
 
 NormVector norm_vector(const mm1_operand& operand) {
   if (!is_present(operand)) return {};
-  return {static_cast<const char*>(operand.data), operand.dtype == MM1_DTYPE_FLOAT32, reinterpret_cast<uintptr_t>(operand.data) % kPackBytes == 0};
+  return {static_cast<const char*>(operand.data), operand.dtype == MM1_DTYPE_FLOAT32,
+          reinterpret_cast<uintptr_t>(operand.data) % kPackBytes == 0};
 }
 
-RowOperand optional_rows(const mm1_operand& operand, int64_t rows) { return is_present(operand) ? row_operand(operand, rows) : RowOperand{}; }
+RowOperand optional_rows(const mm1_operand& operand, int64_t rows) {
+  return is_present(operand) ? row_operand(operand, rows) : RowOperand{};
+}
 
 NormShape norm_shape(int64_t rows, int64_t groups, int64_t columns, mm1_dtype dtype, std::initializer_list<const mm1_operand*> matrices) {
   const int64_t element = dtype == MM1_DTYPE_FLOAT32 ? 4 : 2;
@@ -110,8 +113,8 @@ Scratch scratch_of(int64_t rows, int64_t groups, int64_t columns, int parameters
 }
 
 // Adds the blocks of one parameter: result = sum + beta * result.
-mm1_status add_blocks(mm1_stream stream, const char* verb, const float* partial, int64_t blocks, int64_t columns, const mm1_operand& result, float beta,
-                      float* scratch) {
+mm1_status add_blocks(mm1_stream stream, const char* verb, const float* partial, int64_t blocks, int64_t columns, const mm1_operand& result,
+                      float beta, float* scratch) {
   ColumnSums sums{};
   sums.x.data = const_cast<float*>(partial);
   sums.x.row_stride = columns;
@@ -129,8 +132,9 @@ mm1_status add_blocks(mm1_stream stream, const char* verb, const float* partial,
 }
 
 // The kernel, then the sums over its blocks. `bias_gradient` is absent for rms.
-mm1_status run_backward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, NormBackward problem, const mm1_operand& weight_gradient,
-                        const mm1_operand& bias_gradient, float beta, void* workspace, const Scratch& scratch, int parameters) {
+mm1_status run_backward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, NormBackward problem,
+                        const mm1_operand& weight_gradient, const mm1_operand& bias_gradient, float beta, void* workspace,
+                        const Scratch& scratch, int parameters) {
   char* const memory = static_cast<char*>(workspace);
   const NormShape& shape = problem.shape;
   const int64_t blocks = norm_blocks(shape.items, shape.team);
@@ -345,8 +349,8 @@ mm1_status mm1_layer_norm_backward(mm1_stream stream, const mm1_layer_norm_backw
   problem.shape = norm_shape(args.rows, args.groups, args.columns, args.output_gradient.dtype,
                              {&args.output_gradient, &args.sum_gradient, &args.x, &args.input_gradient});
   problem.beta = args.beta_input;
-  return run_backward(stream, verb, Norm::layer, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, problem, args.weight_gradient, args.bias_gradient,
-                      args.beta_parameters, workspace, scratch, 2);
+  return run_backward(stream, verb, Norm::layer, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, problem, args.weight_gradient,
+                      args.bias_gradient, args.beta_parameters, workspace, scratch, 2);
 }
 
 int64_t mm1_rms_norm_backward_workspace_bytes(const mm1_rms_norm_backward_args* given) {
@@ -384,8 +388,8 @@ mm1_status mm1_rms_norm_backward(mm1_stream stream, const mm1_rms_norm_backward_
   problem.shape = norm_shape(args.rows, args.groups, args.columns, args.output_gradient.dtype,
                              {&args.output_gradient, &args.sum_gradient, &args.x, &args.input_gradient});
   problem.beta = args.beta_input;
-  return run_backward(stream, verb, Norm::rms, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, problem, args.weight_gradient, mm1_operand{},
-                      args.beta_parameters, workspace, scratch, 1);
+  return run_backward(stream, verb, Norm::rms, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, problem, args.weight_gradient,
+                      mm1_operand{}, args.beta_parameters, workspace, scratch, 1);
 }
 
 mm1_status mm1_l2_normalize_backward(mm1_stream stream, const mm1_l2_normalize_backward_args* given, void*, int64_t) {
@@ -403,7 +407,9 @@ mm1_status mm1_l2_normalize_backward(mm1_stream stream, const mm1_l2_normalize_b
   check.operand("input_gradient", args.input_gradient, rows, columns, dtype);
   check_least_norm(&check, args.epsilon);
   check_overlaps(&check, {{"input_gradient", &args.input_gradient, rows, columns}},
-                 {{kOutputGradient, &args.output_gradient, rows, columns}, {"output", &args.output, rows, columns}, {"inverse_norm", &args.inverse_norm, rows, 1}});
+                 {{kOutputGradient, &args.output_gradient, rows, columns},
+                  {"output", &args.output, rows, columns},
+                  {"inverse_norm", &args.inverse_norm, rows, 1}});
   MM1_RETURN_IF_FAILED(check.status());
   MM1_RETURN_IF_FAILED(enter(verb, &stream));
   if (rows == 0 || columns == 0) return MM1_STATUS_OK;

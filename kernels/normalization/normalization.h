@@ -2,6 +2,7 @@
 #ifndef MM1_NORMALIZATION_NORMALIZATION_H
 #define MM1_NORMALIZATION_NORMALIZATION_H
 
+#include "tile/kernel_budget.h"
 #include "tile/row_team.h"
 
 namespace mm1 {
@@ -58,8 +59,8 @@ struct NormBackward {
   float beta;
 };
 
-// Items whose parameter gradients are summed before the blocks are: a constant for each width of a team. Four for each team of lanes, so that
-// joining the teams is little work; 32 rows for a block, so that there are blocks enough.
+// Items whose parameter gradients are summed before the blocks are: a constant for each width of a team. Four for each team of lanes, so
+// that joining the teams is little work; 32 rows for a block, so that there are blocks enough.
 constexpr int64_t norm_block_items(const RowTeam& team) { return team.is_block ? 32 : 4 * team.in_block; }
 
 constexpr int64_t norm_blocks(int64_t items, const RowTeam& team) {
@@ -71,7 +72,14 @@ constexpr int64_t norm_shared_bytes(int64_t columns, const RowTeam& team) {
   return team.is_block ? 0 : team.in_block * columns * static_cast<int64_t>(sizeof(float));
 }
 
-mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks, const NormForward& problem);
+// The largest row that lanes share has 128 packs, of 8 elements at most; the block then has 8 such teams.
+constexpr int64_t kNormSharedBytes = norm_shared_bytes(32 * kTeamPacks * 8, {32, 0, 1, kTeamThreads / 32}) + 4 * kTeamWarps * 4;
+
+constexpr KernelBudget kNormForwardBudget{"norm_forward", kTeamThreads, 2 * kTeamWarps * 4, 96};
+constexpr KernelBudget kNormBackwardBudget{"norm_backward", kTeamThreads, kNormSharedBytes, 150};
+
+mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks,
+                               const NormForward& problem);
 mm1_status launch_norm_backward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, const NormBackward& problem);
 
 // Tests only: blocks of a forward's grid at most, so that teams loop; 0: what fills the device.

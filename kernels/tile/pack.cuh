@@ -122,8 +122,13 @@ DEV_FN void store_floats(float* to, bool vector, int count, const float (&values
 DEV_FN float rounded_to(const float*, float value) { return value; }
 DEV_FN float rounded_to(const dev::bf16*, float value) { return dev::to_float(dev::to_bf16(value)); }
 
-// For the lambdas that walk_rows runs: they must become part of the kernel, or what they capture would lie in local memory.
+// For the lambdas that walk_rows runs: they must become part of the kernel, or what they capture would lie in local memory. nvcc inlines
+// what has one caller by itself, and its front end need not know the attribute there.
+#if defined(__CUDACC__) && !defined(__clang__)
+#define MM1_INLINE_BODY
+#else
 #define MM1_INLINE_BODY __attribute__((always_inline))
+#endif
 
 // Calls body(row, pack) for this thread's packs. Neighbouring threads have neighbouring packs.
 template <class Body>

@@ -1,5 +1,5 @@
-// Which threads share a row of a kernel that reduces over its columns: a pure function of the columns and the dtype, so that a row's bits do
-// not depend on its neighbours. The device side is tile/row_team.cuh.
+// Which threads share a row of a kernel that reduces over its columns: a pure function of the columns and the dtype, so that a row's bits
+// do not depend on its neighbours. The device side is tile/row_team.cuh.
 #ifndef MM1_TILE_ROW_TEAM_H
 #define MM1_TILE_ROW_TEAM_H
 

@@ -14,15 +14,17 @@ uint64_t sectors_of(mm1_dtype dtype, int matrices) {
 }
 
 void check_sectors(const std::string& what, const Sectors& sectors, uint64_t read, uint64_t written) {
-  CHECK_MESSAGE(sectors.touched == sectors.least, what + ": " + std::to_string(sectors.touched) + " sectors, " + std::to_string(sectors.least) + " would do");
+  CHECK_MESSAGE(sectors.touched == sectors.least,
+                what + ": " + std::to_string(sectors.touched) + " sectors, " + std::to_string(sectors.least) + " would do");
   CHECK_MESSAGE(sectors.read == read, what + ": " + std::to_string(sectors.read) + " sectors read, not " + std::to_string(read));
-  CHECK_MESSAGE(sectors.written == written, what + ": " + std::to_string(sectors.written) + " sectors written, not " + std::to_string(written));
+  CHECK_MESSAGE(sectors.written == written,
+                what + ": " + std::to_string(sectors.written) + " sectors written, not " + std::to_string(written));
 }
 
-// Three matrices of a dtype, and one more.
+// As many matrices as any verb has.
 struct Matrices {
   explicit Matrices(mm1_dtype dtype) {
-    for (int i = 0; i < 6; i++) buffers.push_back(row_buffer(dtype, kAligned, row_samples(static_cast<uint64_t>(i), dtype, kAligned.rows, kAligned.columns)));
+    for (uint64_t i = 0; i < 6; i++) buffers.push_back(row_buffer(dtype, kAligned, row_samples(i, dtype, kAligned.rows, kAligned.columns)));
   }
   mm1_operand operand(int i) const { return buffers[static_cast<size_t>(i)]->operand(); }
   std::vector<std::unique_ptr<DeviceBuffer>> buffers;
@@ -40,7 +42,8 @@ TEST(elementwise_access, arithmetic_touches_the_sectors_of_its_bytes) {
     add.a = matrices.operand(0);
     add.b = matrices.operand(1);
     add.output = matrices.operand(2);
-    check_sectors(name + " add", count_sectors([&] { CHECK_OK(mm1_add(nullptr, &add, nullptr, 0)); }), sectors_of(dtype, 2), sectors_of(dtype, 1));
+    check_sectors(name + " add", count_sectors([&] { CHECK_OK(mm1_add(nullptr, &add, nullptr, 0)); }), sectors_of(dtype, 2),
+                  sectors_of(dtype, 1));
     mm1_multiply_args multiply = mm1_multiply_args_default();
     multiply.rows = kAligned.rows;
     multiply.columns = kAligned.columns;

@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "elementwise/elementwise.h"
+#include "support/budget.h"
 #include "support/row_case.h"
 
 namespace test {
@@ -59,9 +60,11 @@ TEST(elementwise_arguments, add_and_multiply) {
   add_fails(invalid, "add: broadcast is 7, no value of mm1_broadcast.", [](mm1_add_args& args) { args.broadcast = 7; });
   add_fails(invalid, "add: reserved is 1; a reserved field is zero.", [](mm1_add_args& args) { args.reserved = 1; });
   add_fails(invalid, "add: b is missing; it holds [4, 3] float32 values.", [](mm1_add_args& args) { args.b = mm1_operand{}; });
-  add_fails(invalid, "add: output has dtype bfloat16; this call needs float32.", [](mm1_add_args& args) { args.output.dtype = MM1_DTYPE_BFLOAT16; });
+  add_fails(invalid, "add: output has dtype bfloat16; this call needs float32.",
+            [](mm1_add_args& args) { args.output.dtype = MM1_DTYPE_BFLOAT16; });
   add_fails(invalid, "add: a has row_stride 2, less than its 3 columns", [](mm1_add_args& args) { args.a.row_stride = 2; });
-  add_fails(invalid, "add: a has dtype int32; this call needs bfloat16 or float32.", [](mm1_add_args& args) { args.a.dtype = MM1_DTYPE_INT32; });
+  add_fails(invalid, "add: a has dtype int32; this call needs bfloat16 or float32.",
+            [](mm1_add_args& args) { args.a.dtype = MM1_DTYPE_INT32; });
   add_fails(MM1_STATUS_UNSUPPORTED, "add: a has dtype float16; this device computes in bfloat16 and float32.",
             [](mm1_add_args& args) { args.a.dtype = MM1_DTYPE_FLOAT16; });
   add_fails(invalid, "add: output overlaps a; they may be the same", [](mm1_add_args& args) { args.output = operand(0x10004, 3); });
@@ -92,7 +95,8 @@ TEST(elementwise_arguments, scale_and_activations) {
   CHECK_FAILS_WITH(invalid, "scale: factor_pointer is no multiple", mm1_scale(nullptr, &scale, nullptr, 0));
   mm1_activation_forward_args forward = unary_args(mm1_activation_forward_args_default());
   forward.activation = 8;
-  CHECK_FAILS_WITH(invalid, "activation_forward: activation is 8, no value of mm1_activation.", mm1_activation_forward(nullptr, &forward, nullptr, 0));
+  CHECK_FAILS_WITH(invalid, "activation_forward: activation is 8, no value of mm1_activation.",
+                   mm1_activation_forward(nullptr, &forward, nullptr, 0));
   mm1_activation_backward_args backward = mm1_activation_backward_args_default();
   backward.rows = 4;
   backward.columns = 3;
@@ -115,9 +119,11 @@ TEST(elementwise_arguments, scale_and_activations) {
   all.up = kZ;
   all.gate_gradient = kZ;
   all.up_gradient = operand(0x40000, 3);
-  CHECK_FAILS_WITH(invalid, "gated_activation_backward: gate_gradient overlaps up", mm1_gated_activation_backward(nullptr, &all, nullptr, 0));
+  CHECK_FAILS_WITH(invalid, "gated_activation_backward: gate_gradient overlaps up",
+                   mm1_gated_activation_backward(nullptr, &all, nullptr, 0));
   all.gate_gradient = all.up_gradient;
-  CHECK_FAILS_WITH(invalid, "gated_activation_backward: gate_gradient overlaps up_gradient", mm1_gated_activation_backward(nullptr, &all, nullptr, 0));
+  CHECK_FAILS_WITH(invalid, "gated_activation_backward: gate_gradient overlaps up_gradient",
+                   mm1_gated_activation_backward(nullptr, &all, nullptr, 0));
 }
 
 TEST(elementwise_arguments, rotary_embedding) {
@@ -141,7 +147,8 @@ TEST(elementwise_arguments, rotary_embedding) {
   fails("rotary_size is 10", [](mm1_rotary_embedding_args& args) { args.rotary_size = 10; });
   fails("style is 2, no value of mm1_rotary_style.", [](mm1_rotary_embedding_args& args) { args.style = 2; });
   fails("positions is missing; it holds [2] int32 values.", [](mm1_rotary_embedding_args& args) { args.positions = nullptr; });
-  fails("cosine_sine has dtype bfloat16; this call needs float32.", [](mm1_rotary_embedding_args& args) { args.cosine_sine.dtype = MM1_DTYPE_BFLOAT16; });
+  fails("cosine_sine has dtype bfloat16; this call needs float32.",
+        [](mm1_rotary_embedding_args& args) { args.cosine_sine.dtype = MM1_DTYPE_BFLOAT16; });
   fails("output overlaps cosine_sine", [](mm1_rotary_embedding_args& args) { args.output = operand(0x30000, 8); });
   fails("output overlaps positions", [](mm1_rotary_embedding_args& args) { args.output = operand(0x40000, 8); });
 }
@@ -178,6 +185,10 @@ TEST(elementwise_arguments, storage) {
   transpose.inner = 1;
   transpose.output.row_stride = 1;
   CHECK_FAILS_WITH(invalid, "transpose_blocks: output has row_stride 1", mm1_transpose_blocks(nullptr, &transpose, nullptr, 0));
+}
+
+TEST(elementwise_plan, budgets_fit_every_profile) {
+  for (const mm1::KernelBudget& budget : mm1::kElementwiseBudgets) check_budget(budget);
 }
 
 // Every pack of a matrix is visited once, whatever the grid: the walk of all threads together, done on the host.

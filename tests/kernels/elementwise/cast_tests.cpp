@@ -25,7 +25,8 @@ struct Narrow {
     const int exponent = static_cast<int>(bits >> mantissa_bits) & last;
     const uint32_t mantissa = bits & ((1u << mantissa_bits) - 1);
     const long double sign = bits >> (exponent_bits + mantissa_bits) != 0 ? -1 : 1;
-    if (exponent == last) return mantissa != 0 ? std::numeric_limits<long double>::quiet_NaN() : sign * std::numeric_limits<long double>::infinity();
+    if (exponent == last)
+      return mantissa != 0 ? std::numeric_limits<long double>::quiet_NaN() : sign * std::numeric_limits<long double>::infinity();
     if (exponent == 0) return sign * std::ldexp(static_cast<long double>(mantissa), 1 - bias - mantissa_bits);
     return sign * std::ldexp(static_cast<long double>(mantissa | 1u << mantissa_bits), exponent - bias - mantissa_bits);
   }
@@ -117,14 +118,14 @@ void encode(mm1_dtype dtype, long double value, std::vector<unsigned char>* byte
 std::vector<unsigned char> elements_of(mm1_dtype dtype, size_t count) {
   const long double infinity = std::numeric_limits<long double>::infinity();
   const long double one = 1;
-  const long double edges[] = {0, -0.0L, 1, -1, 0.5L, 1.5L, 2.5L, -2.5L, -0.9L, 254.9L, 255, 255.5L, 256, 300, -300, 2147483647, 2147483648.0L,
-                               -2147483648.0L, -2147483649.0L, 9223372036854775807.0L, 9.3e18L, -9223372036854775808.0L, -9.3e18L, 65504, 65519.99L,
-                               65520, 65536, one + 0x1p-8L, one + 0x1p-8L + 0x1p-40L, one + 3 * 0x1p-8L, one + 0x1p-11L, one + 0x1p-11L + 0x1p-45L,
-                               one + 3 * 0x1p-11L, one + 0x1p-24L, one + 0x1p-24L + 0x1p-50L, 0x1p-14L, 0x1p-24L, 0x1p-25L, 0x1.8p-25L, 0x1p-26L,
-                               0x1p-126L, 0x1p-133L, 0x1p-134L, 0x1.8p-134L, 0x1p-149L, 0x1p-150L, 0x1p-200L, 3.3895e38L, 0x1.ffp127L,
-                               0x1.fefp127L, 0x1.fffffep127L, 0x1.ffffffp127L, 1e39L, 1e300L, 9007199254740993.0L, 9007199254740994.0L,
-                               0x1.01p60L, 0x1.01p60L + 1, 0x1.03p60L, 0x1.03p60L - 1, 0x1.000001p60L, 0x1.000001p60L + 1, infinity, -infinity,
-                               std::numeric_limits<long double>::quiet_NaN()};
+  const long double edges[] = {
+      0, -0.0L, 1, -1, 0.5L, 1.5L, 2.5L, -2.5L, -0.9L, 254.9L, 255, 255.5L, 256, 300, -300, 2147483647, 2147483648.0L, -2147483648.0L,
+      -2147483649.0L, 9223372036854775807.0L, 9.3e18L, -9223372036854775808.0L, -9.3e18L, 65504, 65519.99L, 65520, 65536, one + 0x1p-8L,
+      one + 0x1p-8L + 0x1p-40L, one + 3 * 0x1p-8L, one + 0x1p-11L, one + 0x1p-11L + 0x1p-45L, one + 3 * 0x1p-11L, one + 0x1p-24L, one +
+      0x1p-24L + 0x1p-50L, 0x1p-14L, 0x1p-24L, 0x1p-25L, 0x1.8p-25L, 0x1p-26L, 0x1p-126L, 0x1p-133L, 0x1p-134L, 0x1.8p-134L, 0x1p-149L,
+      0x1p-150L, 0x1p-200L, 3.3895e38L, 0x1.ffp127L, 0x1.fefp127L, 0x1.fffffep127L, 0x1.ffffffp127L, 1e39L, 1e300L, 9007199254740993.0L,
+      9007199254740994.0L, 0x1.01p60L, 0x1.01p60L + 1, 0x1.03p60L, 0x1.03p60L - 1, 0x1.000001p60L, 0x1.000001p60L + 1, infinity,
+      -infinity, std::numeric_limits<long double>::quiet_NaN()};
   std::vector<unsigned char> bytes;
   for (const long double value : edges) encode(dtype, value, &bytes);
   const size_t size = bytes.size() / (sizeof edges / sizeof edges[0]);
@@ -191,8 +192,9 @@ void check_cast(mm1_dtype from, mm1_dtype to, const RowShape& shape) {
     }
     std::vector<unsigned char> expected;
     encode(to, value, &expected);
-    CHECK_MESSAGE(std::memcmp(&actual[i * size], expected.data(), size) == 0,
-                  place + "gave " + show(static_cast<double>(decode(to, actual, i))) + ", not " + show(static_cast<double>(decode(to, expected, 0))));
+    CHECK_MESSAGE(
+        std::memcmp(&actual[i * size], expected.data(), size) == 0,
+        place + "gave " + show(static_cast<double>(decode(to, actual, i))) + ", not " + show(static_cast<double>(decode(to, expected, 0))));
   }
 }
 
@@ -202,7 +204,8 @@ TEST(cast, every_pair_rounds_once) {
   for (const mm1_dtype from : kStorage) {
     for (const mm1_dtype to : kStorage) {
       if (from == to) continue;
-      for (const RowShape& shape : {RowShape{1, 300}, RowShape{6, 33, 3}, RowShape{4, 24, 0, 1}, RowShape{3, 64, 16}, RowShape{0, 3}, RowShape{3, 0}}) {
+      for (const RowShape& shape :
+           {RowShape{1, 300}, RowShape{6, 33, 3}, RowShape{4, 24, 0, 1}, RowShape{3, 64, 16}, RowShape{0, 3}, RowShape{3, 0}}) {
         in_case("from " + std::to_string(from) + " to " + std::to_string(to) + " " + shape.name(), [&] { check_cast(from, to, shape); });
       }
     }
@@ -246,7 +249,8 @@ TEST(cast, narrow_floats_survive_the_round_trip) {
 TEST(fill, every_type_takes_the_value_as_cast_would) {
   for (const mm1_dtype dtype : kStorage) {
     for (const double value : {2.7, -1.0, 0.0, 1e30, std::nan(""), 65520.0}) {
-      for (const RowShape& shape : {RowShape{3, 7}, RowShape{3, 7, 2}, RowShape{0, 5}, RowShape{5, 0}, RowShape{1, 1, 0, 1}, RowShape{5, 64, 16}, RowShape{20, 301}}) {
+      for (const RowShape& shape : {RowShape{3, 7}, RowShape{3, 7, 2}, RowShape{0, 5}, RowShape{5, 0}, RowShape{1, 1, 0, 1},
+                                    RowShape{5, 64, 16}, RowShape{20, 301}}) {
         const auto output = row_buffer(dtype, shape);
         mm1_fill_args args = mm1_fill_args_default();
         args.rows = shape.rows;

@@ -116,7 +116,8 @@ std::vector<float> activation_forward(mm1_activation activation, const RowShape&
   return (in_place ? *x : *own).download();
 }
 
-std::vector<float> activation_backward(mm1_activation activation, const RowShape& shape, mm1_dtype dtype, float beta, bool in_place = false) {
+std::vector<float> activation_backward(mm1_activation activation, const RowShape& shape, mm1_dtype dtype, float beta,
+                                       bool in_place = false) {
   const auto x = row_buffer(dtype, shape, row_samples(1, dtype, shape.rows, shape.columns, 3));
   const auto gradient = row_buffer(dtype, shape, row_samples(2, dtype, shape.rows, shape.columns));
   const auto own = row_buffer(dtype, shape);
@@ -326,8 +327,9 @@ TEST(elementwise, gate_and_up_lie_in_one_buffer) {
         const size_t row = i / static_cast<size_t>(2 * columns), place = i % static_cast<size_t>(2 * columns);
         const size_t column = place % static_cast<size_t>(columns), gate = row * static_cast<size_t>(2 * columns) + column;
         const T g = T(dy[row * static_cast<size_t>(columns) + column]);
-        return place < static_cast<size_t>(columns) ? g * T(x[gate + static_cast<size_t>(columns)]) * derivative(MM1_ACTIVATION_SILU, T(x[gate]))
-                                                    : g * activate(MM1_ACTIVATION_SILU, T(x[gate]));
+        return place < static_cast<size_t>(columns)
+                   ? g * T(x[gate + static_cast<size_t>(columns)]) * derivative(MM1_ACTIVATION_SILU, T(x[gate]))
+                   : g * activate(MM1_ACTIVATION_SILU, T(x[gate]));
       });
     }
   }

@@ -27,7 +27,8 @@ std::vector<float> table_of(int64_t rotary) {
   std::vector<float> table;
   for (int64_t p = 0; p < kPositions; p++) {
     for (int64_t i = 0; i < rotary; i++) {
-      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i % (rotary / 2)) / static_cast<double>(rotary));
+      const double angle =
+          static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i % (rotary / 2)) / static_cast<double>(rotary));
       table.push_back(static_cast<float>(i < rotary / 2 ? std::cos(angle) : std::sin(angle)));
     }
   }
@@ -65,8 +66,8 @@ std::vector<float> rotate(const RotaryCase& which, mm1_dtype dtype, bool inverse
 }
 
 template <class T>
-T defined(const RotaryCase& which, bool inverse, const std::vector<float>& x, const std::vector<float>& table, const std::vector<int32_t>& positions,
-          size_t index) {
+T defined(const RotaryCase& which, bool inverse, const std::vector<float>& x, const std::vector<float>& table,
+          const std::vector<int32_t>& positions, size_t index) {
   const int64_t token = static_cast<int64_t>(index) / which.shape().columns;
   const int64_t within = static_cast<int64_t>(index) % which.head_size;
   const int64_t half = which.rotary_size / 2;
@@ -123,7 +124,8 @@ TEST(rotary, bits_depend_neither_on_alignment_nor_on_the_grid) {
       const std::vector<int32_t> positions = positions_of(37);
       const std::vector<float> result = rotate(which, dtype, false, false, positions);
       check_same_bits("unaligned", rotate(unaligned, dtype, false, false, positions), result);
-      check_same_bits("alone", rotate(alone, dtype, false, false, positions_of(1)), std::vector<float>(result.begin(), result.begin() + 144));
+      check_same_bits("alone", rotate(alone, dtype, false, false, positions_of(1)),
+                      std::vector<float>(result.begin(), result.begin() + 144));
       mm1::set_elementwise_blocks(1);
       const std::vector<float> looped = rotate(which, dtype, false, false, positions);
       mm1::set_elementwise_blocks(0);

@@ -60,18 +60,27 @@ void check_transpose(mm1_dtype dtype, const TransposeCase& which) {
   CHECK(output->download_elements<T>() == expected);
 }
 
-constexpr TransposeCase kTransposes[] = {{1, 5, 7, 1},  {2, 33, 41, 1, 3}, {1, 64, 64, 1}, {3, 8, 16, 1},    {2, 6, 5, 3, 1}, {2, 35, 4, 16},
-                                         {1, 1, 9, 1},  {1, 9, 1, 2},      {0, 2, 2, 1},   {1, 0, 3, 1},     {1, 3, 3, 0},    {1, 70, 37, 1, 2, 1},
-                                         {3, 9, 4, 32}, {2, 5, 6, 2, 4},   {1, 40, 3, 8, 8}, {2, 7, 3, 24, 1, 1}};
+constexpr TransposeCase kTransposes[] = {{1, 5, 7, 1},    {2, 33, 41, 1, 3}, {1, 64, 64, 1},   {3, 8, 16, 1},
+                                         {2, 6, 5, 3, 1}, {2, 35, 4, 16},    {1, 1, 9, 1},     {1, 9, 1, 2},
+                                         {0, 2, 2, 1},    {1, 0, 3, 1},      {1, 3, 3, 0},     {1, 70, 37, 1, 2, 1},
+                                         {3, 9, 4, 32},   {2, 5, 6, 2, 4},   {1, 40, 3, 8, 8}, {2, 7, 3, 24, 1, 1}};
 
 template <class T>
 void check_type(mm1_dtype dtype) {
   const int64_t large = shadow_stride(2) == 1 ? 101 : 21;
-  const RowShape shapes[][2] = {{{3, 7}, {3, 7}},         {{3, 7, 2}, {3, 7}},    {{4, 33}, {4, 33, 3}}, {{0, 5}, {0, 5}}, {{5, 0}, {5, 0}},
-                                {{large, 303}, {large, 303}}, {{6, 64, 16}, {6, 64, 32}}, {{6, 40, 0, 1}, {6, 40}}, {{6, 40, 4, 2}, {6, 40, 2, 2}},
+  const RowShape shapes[][2] = {{{3, 7}, {3, 7}},
+                                {{3, 7, 2}, {3, 7}},
+                                {{4, 33}, {4, 33, 3}},
+                                {{0, 5}, {0, 5}},
+                                {{5, 0}, {5, 0}},
+                                {{large, 303}, {large, 303}},
+                                {{6, 64, 16}, {6, 64, 32}},
+                                {{6, 40, 0, 1}, {6, 40}},
+                                {{6, 40, 4, 2}, {6, 40, 2, 2}},
                                 {{5, 48, 8, 4}, {5, 48, 24, 8}}};
   for (const auto& pair : shapes) {
-    in_case("dtype " + std::to_string(dtype) + " copy " + pair[0].name() + " to " + pair[1].name(), [&] { check_copy<T>(dtype, pair[0], pair[1]); });
+    in_case("dtype " + std::to_string(dtype) + " copy " + pair[0].name() + " to " + pair[1].name(),
+            [&] { check_copy<T>(dtype, pair[0], pair[1]); });
   }
   for (const TransposeCase& which : kTransposes) {
     in_case("dtype " + std::to_string(dtype) + " transpose " + std::to_string(which.batch) + " of " + std::to_string(which.rows) + "x" +

@@ -11,7 +11,8 @@ namespace {
 // Values of a vector that all items share.
 std::vector<float> samples(uint64_t purpose, mm1_dtype dtype, int64_t columns, double scale = 1, double shift = 0) {
   std::vector<float> values;
-  for (int64_t c = 0; c < columns; c++) values.push_back(round_to(dtype, static_cast<float>(scale * normal_sample(purpose, 0, 0, c) + shift)));
+  for (int64_t c = 0; c < columns; c++)
+    values.push_back(round_to(dtype, static_cast<float>(scale * normal_sample(purpose, 0, 0, c) + shift)));
   return values;
 }
 
@@ -130,7 +131,8 @@ struct Defined {
 // Backward, from statistics (and for l2 the output) as they are stored.
 template <class T>
 Defined<T> defined_backward(const NormCase& which, const std::vector<float>& x, const Statistics<float>& statistics) {
-  const std::vector<float> gradient = rows_of(which, 5), weight = weight_of(which), sum_gradient = rows_of(which, 6), old = rows_of(which, 7);
+  const std::vector<float> gradient = rows_of(which, 5), weight = weight_of(which), sum_gradient = rows_of(which, 6),
+                           old = rows_of(which, 7);
   const size_t columns = static_cast<size_t>(which.columns);
   Defined<T> result;
   result.weight.assign(columns, T(0));
@@ -154,7 +156,8 @@ Defined<T> defined_backward(const NormCase& which, const std::vector<float>& x, 
       const size_t i = item * columns + c;
       T value = inverse * (weighted(c) - constant - normal(c) * slope);
       if (which.sum_gradient) value += T(sum_gradient[i]);
-      if (which.beta_input != 0) value += T(which.beta_input) * T(which.over_sum_gradient ? sum_gradient[i] : which.in_place ? gradient[i] : old[i]);
+      if (which.beta_input != 0)
+        value += T(which.beta_input) * T(which.over_sum_gradient ? sum_gradient[i] : which.in_place ? gradient[i] : old[i]);
       result.input.push_back(value);
       result.weight[c] += T(gradient[i]) * normal(c);
       result.bias[c] += T(gradient[i]);
@@ -201,22 +204,28 @@ void check_stored(const std::string& what, mm1_dtype dtype, const std::vector<fl
 }  // namespace
 
 std::string NormCase::name() const {
-  return std::string(kind == Kind::layer ? "layer " : kind == Kind::rms ? "rms " : "l2 ") + name_of(dtype) + " " + std::to_string(rows) + "x" +
-         std::to_string(groups) + "x" + std::to_string(columns) + " padding " + std::to_string(padding) + " offset " + std::to_string(offset) +
-         " weight " + std::to_string(static_cast<int>(weight)) + " sum " + std::to_string(static_cast<int>(sum));
+  return std::string(kind == Kind::layer ? "layer "
+                     : kind == Kind::rms ? "rms "
+                                         : "l2 ") +
+         name_of(dtype) + " " + std::to_string(rows) + "x" + std::to_string(groups) + "x" + std::to_string(columns) + " padding " +
+         std::to_string(padding) + " offset " + std::to_string(offset) + " weight " + std::to_string(static_cast<int>(weight)) + " sum " +
+         std::to_string(static_cast<int>(sum));
 }
 
 NormOutput run_forward(const NormCase& which) {
   Buffers buffers;
   DeviceBuffer* const x = buffers.keep(row_buffer(which.dtype, which.shape(), x_of(which)));
-  DeviceBuffer* const residual = which.sum == Sum::none || which.sum == Sum::copy ? nullptr : buffers.keep(row_buffer(which.dtype, which.shape(), rows_of(which, 2)));
+  DeviceBuffer* const residual =
+      which.sum == Sum::none || which.sum == Sum::copy ? nullptr : buffers.keep(row_buffer(which.dtype, which.shape(), rows_of(which, 2)));
   DeviceBuffer* const sum = which.sum == Sum::none            ? nullptr
                             : which.sum == Sum::over_x        ? x
                             : which.sum == Sum::over_residual ? residual
                                                               : buffers.keep(row_buffer(which.dtype, which.shape()));
   DeviceBuffer* const output = which.in_place ? x : buffers.keep(row_buffer(which.dtype, which.shape()));
-  DeviceBuffer* const weight = which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
-  DeviceBuffer* const bias = which.bias == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.bias), bias_of(which), which.offset);
+  DeviceBuffer* const weight =
+      which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
+  DeviceBuffer* const bias =
+      which.bias == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.bias), bias_of(which), which.offset);
   const RowShape statistics{which.rows, which.groups, which.padding, which.offset};
   DeviceBuffer* const mean = which.statistics ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics)) : nullptr;
   DeviceBuffer* const inverse = which.statistics ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics)) : nullptr;
@@ -273,15 +282,20 @@ NormGradients run_backward(const NormCase& which) {
   DeviceBuffer* const gradient = buffers.keep(row_buffer(which.dtype, shape, rows_of(which, 5)));
   DeviceBuffer* const x = buffers.keep(row_buffer(which.dtype, shape, saved.x));
   DeviceBuffer* const sum_gradient = which.sum_gradient ? buffers.keep(row_buffer(which.dtype, shape, rows_of(which, 6))) : nullptr;
-  DeviceBuffer* const input = which.in_place ? gradient : which.over_sum_gradient ? sum_gradient : buffers.keep(row_buffer(which.dtype, shape));
+  DeviceBuffer* const input = which.in_place            ? gradient
+                              : which.over_sum_gradient ? sum_gradient
+                                                        : buffers.keep(row_buffer(which.dtype, shape));
   if (which.beta_input != 0 && !which.in_place && !which.over_sum_gradient) input->upload(rows_of(which, 7));
-  DeviceBuffer* const weight = which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
+  DeviceBuffer* const weight =
+      which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
   const RowShape statistics{which.rows, which.groups, which.padding, which.offset};
   DeviceBuffer* const mean = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.mean));
   DeviceBuffer* const inverse = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.inverse));
   const RowShape vector{1, which.columns, 0, which.offset};
-  DeviceBuffer* const weight_gradient = which.parameters && which.kind != Kind::l2 ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, vector)) : nullptr;
-  DeviceBuffer* const bias_gradient = which.parameters && which.kind == Kind::layer ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, vector)) : nullptr;
+  DeviceBuffer* const weight_gradient =
+      which.parameters && which.kind != Kind::l2 ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, vector)) : nullptr;
+  DeviceBuffer* const bias_gradient =
+      which.parameters && which.kind == Kind::layer ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, vector)) : nullptr;
   if (which.beta_parameters != 0) {
     if (weight_gradient != nullptr) weight_gradient->upload(samples(8, MM1_DTYPE_FLOAT32, which.columns));
     if (bias_gradient != nullptr) bias_gradient->upload(samples(9, MM1_DTYPE_FLOAT32, which.columns));

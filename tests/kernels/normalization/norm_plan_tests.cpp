@@ -3,6 +3,7 @@
 
 #include "norm_case.h"
 #include "normalization/normalization.h"
+#include "support/budget.h"
 
 namespace test {
 
@@ -34,14 +35,16 @@ TEST(norm_arguments, forward) {
   fails(invalid, "layer_norm_forward: columns is -8", [](mm1_layer_norm_forward_args& args) { args.columns = -8; });
   fails(invalid, "layer_norm_forward: sum_output is missing; with residual it receives the sum.",
         [](mm1_layer_norm_forward_args& args) { args.residual = operand(0x30000, 8); });
-  fails(invalid, "layer_norm_forward: x is missing; it holds [4, 8] bfloat16 values.", [](mm1_layer_norm_forward_args& args) { args.x.data = nullptr; });
+  fails(invalid, "layer_norm_forward: x is missing; it holds [4, 8] bfloat16 values.",
+        [](mm1_layer_norm_forward_args& args) { args.x.data = nullptr; });
   fails(invalid, "layer_norm_forward: weight has dtype int32; this call needs float32.",
         [](mm1_layer_norm_forward_args& args) { args.weight = operand(0x30000, 8, MM1_DTYPE_INT32); });
   fails(invalid, "layer_norm_forward: mean has dtype bfloat16; this call needs float32.",
         [](mm1_layer_norm_forward_args& args) { args.mean = operand(0x30000, 1, MM1_DTYPE_BFLOAT16); });
   fails(MM1_STATUS_UNSUPPORTED, "layer_norm_forward: x has dtype float64; this device computes in bfloat16 and float32.",
         [](mm1_layer_norm_forward_args& args) { args.x.dtype = MM1_DTYPE_FLOAT64; });
-  fails(invalid, "layer_norm_forward: output overlaps x; they may be the same", [](mm1_layer_norm_forward_args& args) { args.output = operand(0x10004, 8); });
+  fails(invalid, "layer_norm_forward: output overlaps x; they may be the same",
+        [](mm1_layer_norm_forward_args& args) { args.output = operand(0x10004, 8); });
   fails(invalid, "layer_norm_forward: output overlaps sum_output", [](mm1_layer_norm_forward_args& args) {
     args.residual = operand(0x30000, 8);
     args.sum_output = args.output;
@@ -56,7 +59,8 @@ TEST(norm_arguments, forward) {
   l2.x = operand(0x10000, 8);
   l2.output = operand(0x20000, 8);
   l2.epsilon = 0;
-  CHECK_FAILS_WITH(invalid, "l2_normalize_forward: epsilon is 0; the least norm must be positive.", mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
+  CHECK_FAILS_WITH(invalid, "l2_normalize_forward: epsilon is 0; the least norm must be positive.",
+                   mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
   l2.epsilon = 1;
   l2.output = l2.x;
   CHECK_FAILS_WITH(invalid, "l2_normalize_forward: output overlaps x", mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
@@ -85,8 +89,10 @@ TEST(norm_arguments, backward) {
   fails(invalid, "input_gradient overlaps x", [](mm1_rms_norm_backward_args& args) { args.input_gradient = args.x; });
   fails(invalid, "weight_gradient has dtype bfloat16; this call needs float32.",
         [](mm1_rms_norm_backward_args& args) { args.weight_gradient.dtype = MM1_DTYPE_BFLOAT16; });
-  fails(invalid, "x has dtype bfloat16; this call needs float32.", [](mm1_rms_norm_backward_args& args) { args.x.dtype = MM1_DTYPE_BFLOAT16; });
-  CHECK_FAILS_WITH(MM1_STATUS_WORKSPACE_TOO_SMALL, "rms_norm_backward: the workspace has 255 bytes; mm1_rms_norm_backward_workspace_bytes asks for 256.",
+  fails(invalid, "x has dtype bfloat16; this call needs float32.",
+        [](mm1_rms_norm_backward_args& args) { args.x.dtype = MM1_DTYPE_BFLOAT16; });
+  CHECK_FAILS_WITH(MM1_STATUS_WORKSPACE_TOO_SMALL,
+                   "rms_norm_backward: the workspace has 255 bytes; mm1_rms_norm_backward_workspace_bytes asks for 256.",
                    mm1_rms_norm_backward(nullptr, &good, workspace, bytes - 1));
   good.groups = -2;
   CHECK_EQUAL(int64_t{-1}, mm1_rms_norm_backward_workspace_bytes(&good));
@@ -101,17 +107,21 @@ TEST(norm_plan, teams_cover_their_rows_within_the_budget) {
       CHECK_EQUAL(team.is_block != 0, packs > 32 * mm1::kTeamPacks);
       CHECK_EQUAL(team.is_held != 0, packs <= int64_t{mm1::kTeamPacks} * team.width);
       CHECK(mm1::norm_block_items(team) % team.in_block == 0);
-      for (const mm1::DeviceProfile& profile : mm1::kProfiles) {
-        // Twice the static scratch is far from the limit; dynamic memory needs no opt-in.
-        CHECK(mm1::norm_shared_bytes(columns, team) + 256 <= mm1::kStaticSharedBytesPerBlock);
-        CHECK(mm1::norm_shared_bytes(columns, team) + 256 <= profile.shared_bytes_per_block);
-        CHECK(160 * mm1::kTeamThreads <= mm1::kRegistersPerBlock);
-      }
+      CHECK(mm1::norm_shared_bytes(columns, team) <= mm1::kNormBackwardBudget.shared_bytes);
     }
   }
   // Heads of 64 and 128: eight and sixteen lanes, no lane idle.
   CHECK_EQUAL(8, mm1::row_team(64, 8).width);
   CHECK_EQUAL(16, mm1::row_team(128, 8).width);
+}
+
+// The backward keeps two rows and two rows of sums in registers: one block a multiprocessor, each warp with 4 KB of its row on the way.
+TEST(norm_plan, budgets_fit_every_profile) {
+  check_budget(mm1::kNormForwardBudget);
+  const mm1::KernelBudget& backward = mm1::kNormBackwardBudget;
+  CHECK(backward.threads <= mm1::kThreadsPerBlock && backward.registers <= mm1::kRegistersPerThread);
+  CHECK(backward.registers * backward.threads <= mm1::kRegistersPerBlock);
+  CHECK(backward.shared_bytes <= mm1::kStaticSharedBytesPerBlock);
 }
 
 // Workspaces depend on the shape alone.

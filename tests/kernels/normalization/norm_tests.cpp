@@ -1,4 +1,5 @@
-// Conformance of the normalization verbs. Their kernels have no asynchronous operations: late, one seed and shadow are all modes that differ.
+// Conformance of the normalization verbs. Their kernels have no asynchronous operations: late, one seed and shadow are all modes that
+// differ.
 // CI's cut: the whole list in late and by a seed, a fifth of it in shadow.
 #include "norm_case.h"
 #include "normalization/normalization.h"
@@ -196,15 +197,18 @@ TEST(normalization, no_rows) {
   }
 }
 
-// The order of the parameters' sums: teams take every so many-th item, then teams ascend, then blocks. One large value shows which sums it swallows.
+// The order of the parameters' sums: teams take every so many-th item, then teams ascend, then blocks. One large value shows which sums it
+// swallows.
 TEST(normalization, parameter_gradients_are_summed_in_the_documented_order) {
   const int64_t columns = 64, rows = 100;
   const mm1::RowTeam team = mm1::row_team(columns, 4);
   CHECK_EQUAL(16, team.width);
   const int64_t teams = team.in_block, items = mm1::norm_block_items(team);
   std::vector<float> gradient(static_cast<size_t>(rows * columns), 1.0f);
-  for (int64_t c = 0; c < columns; c++) gradient[static_cast<size_t>(17 * columns + c)] = 16777216.0f;   // 2^24: adding 1 to it changes nothing.
-  DeviceBuffer dy(MM1_DTYPE_FLOAT32, rows, columns, columns), x(MM1_DTYPE_FLOAT32, rows, columns, columns), dx(MM1_DTYPE_FLOAT32, rows, columns, columns);
+  // 2^24: adding 1 to it changes nothing.
+  for (int64_t c = 0; c < columns; c++) gradient[static_cast<size_t>(17 * columns + c)] = 16777216.0f;
+  DeviceBuffer dy(MM1_DTYPE_FLOAT32, rows, columns, columns), x(MM1_DTYPE_FLOAT32, rows, columns, columns),
+      dx(MM1_DTYPE_FLOAT32, rows, columns, columns);
   DeviceBuffer mean(MM1_DTYPE_FLOAT32, rows, 1, 1), inverse(MM1_DTYPE_FLOAT32, rows, 1, 1), bias(MM1_DTYPE_FLOAT32, columns);
   dy.upload(gradient);
   x.upload(std::vector<float>(gradient.size(), 0.0f));
@@ -230,7 +234,8 @@ TEST(normalization, parameter_gradients_are_summed_in_the_documented_order) {
     float block = 0;
     for (int64_t first = 0; first < teams; first++) {
       float sum = 0;
-      for (int64_t item = begin + first; item < rows && item < begin + items; item += teams) sum += gradient[static_cast<size_t>(item * columns)];
+      for (int64_t item = begin + first; item < rows && item < begin + items; item += teams)
+        sum += gradient[static_cast<size_t>(item * columns)];
       block = first == 0 ? sum : block + sum;
     }
     expected += block;
