@@ -25,19 +25,6 @@ constexpr int kAtOnce = 4;  // Rows on their way before the first is added.
 template <class T>
 constexpr int64_t kTile = 32 * kPackElements<T>;
 
-template <int Count>
-DEV_FN void store_floats(float* to, bool vector, int count, const float (&values)[Count]) {
-  if (vector && count == Count) {
-    DEV_UNROLL for (int i = 0; i < Count; i += 4) {
-      dev::st_global_16(to + i, uint4{dev::f2u(values[i]), dev::f2u(values[i + 1]), dev::f2u(values[i + 2]), dev::f2u(values[i + 3])});
-    }
-    return;
-  }
-  DEV_UNROLL for (int i = 0; i < Count; i++) {
-    if (i < count) store_element(to + i, values[i]);
-  }
-}
-
 // The first place from `low` on, below `high`, whose key is not below `key`.
 DEV_FN int64_t lower_bound(const uint32_t* keys, int64_t low, int64_t high, uint32_t key) {
   while (low < high) {

@@ -152,7 +152,7 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_rows(const DEV_GRID_CONST Ada
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
-    const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
+    const mm1_optimizer_tensor tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0) continue;
     const int64_t slot = item % kAdafactorSlots;
     const Part part = is_factored(tensor) ? part_of(tensor.rows, slot) : elements_of(tensor.count, slot);
@@ -186,7 +186,7 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_columns(const DEV_GRID_CONST 
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
-    const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
+    const mm1_optimizer_tensor tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0 || !is_factored(tensor)) continue;
     const Part tiles = part_of((tensor.columns + 31) / 32, item % kAdafactorSlots);
     for (int64_t tile = tiles.first; tile < tiles.end; tile++) {
@@ -221,7 +221,7 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_updates(const DEV_GRID_CONST 
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
-    const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
+    const mm1_optimizer_tensor tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0 || !is_factored(tensor)) continue;
     const Part part = part_of(tensor.rows, item % kAdafactorSlots);
     if (part.first == part.end) continue;  // Its sum is 0 already.
@@ -280,7 +280,7 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_apply(const DEV_GRID_CONST Ad
   if (args.step_state->skip != 0) return;
   const AdafactorStep now = step_of(args);
   for (int64_t item = dev::bid_x(); item < args.tensor_count * kAdafactorSlots; item += dev::nbid_x()) {
-    const mm1_optimizer_tensor& tensor = args.tensors[item / kAdafactorSlots];
+    const mm1_optimizer_tensor tensor = args.tensors[item / kAdafactorSlots];
     if (tensor.count <= 0) continue;
     const int64_t slot = item % kAdafactorSlots;
     const Part part = is_factored(tensor) ? part_of(tensor.rows, slot) : elements_of(tensor.count, slot);

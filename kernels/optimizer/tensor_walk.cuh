@@ -52,7 +52,9 @@ DEV_FN void walk_chunks(const mm1_optimizer_tensor* tensors, int64_t tensor_coun
       DEV_UNROLL for (int half = kOptimizerThreads / 2; half > 0; half /= 2) {
         if (ends[low + half - 1] <= wanted) low += half;
       }
-      body(tensors[batch + low], static_cast<int64_t>(wanted - (low > 0 ? ends[low - 1] : 0)));
+      // A copy in registers: through the address every store would have it read again.
+      const mm1_optimizer_tensor tensor = tensors[batch + low];
+      body(tensor, static_cast<int64_t>(wanted - (low > 0 ? ends[low - 1] : 0)));
     }
     before += here;
   }

@@ -25,6 +25,12 @@ TensorSpec spec_of(int64_t rows, int64_t columns, bool factored, mm1_dtype shado
   return spec;
 }
 
+#ifdef MM1_SHADOW
+constexpr int64_t kLong = 300;
+#else
+constexpr int64_t kLong = 2500;
+#endif
+
 std::vector<TensorSpec> mixed_specs() {
   return {
       spec_of(0, 5, true),
@@ -33,9 +39,9 @@ std::vector<TensorSpec> mixed_specs() {
       spec_of(7, 1, false, MM1_DTYPE_FLOAT16),
       spec_of(33, 40, true, MM1_DTYPE_NONE, 0, 0.5f),
       spec_of(200, 131, true, MM1_DTYPE_FLOAT32, 0.01f),
-      spec_of(3, 2500, true),
-      spec_of(2500, 2, true),
-      spec_of(20011, 1, false, MM1_DTYPE_NONE, 0, 2),
+      spec_of(3, kLong, true),
+      spec_of(kLong, 2, true),
+      spec_of(8 * kLong + 11, 1, false, MM1_DTYPE_NONE, 0, 2),
       spec_of(33, 40, true, MM1_DTYPE_BFLOAT16, 0, 1, 1),  // Unaligned.
       spec_of(531, 1, false, MM1_DTYPE_BFLOAT16, 0, 1, 3),
       spec_of(0, 1, false),
