@@ -1,6 +1,6 @@
-// Conversions between storage types, the rules of mm1_cast: one rounding, to nearest, ties to even; floats to integers truncate and saturate,
-// NaN gives 0; to bool is "not 0". Every value is exactly a float64 or an int64, from which each target is one step away; plain integer
-// and IEEE arithmetic, so that host (mm1_fill) and device agree bit by bit.
+// Conversions between storage types, the rules of mm1_cast: one rounding, to nearest, ties to even; floats to integers truncate and
+// saturate, NaN gives 0; to bool is "not 0". Every value is exactly a float64 or an int64, from which each target is one step away; plain
+// integer and IEEE arithmetic, so that host (mm1_fill) and device agree bit by bit.
 #ifndef MM1_ELEMENTWISE_CONVERSION_H
 #define MM1_ELEMENTWISE_CONVERSION_H
 

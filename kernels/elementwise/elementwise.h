@@ -3,6 +3,7 @@
 #ifndef MM1_ELEMENTWISE_ELEMENTWISE_H
 #define MM1_ELEMENTWISE_ELEMENTWISE_H
 
+#include "tile/kernel_budget.h"
 #include "tile/row_walk.h"
 
 namespace mm1 {
@@ -104,6 +105,20 @@ struct TransposeBlocks {
 
 constexpr int kTransposeTile = 32;  // Blocks.
 constexpr int kCastElements = 4;    // 16 bytes of float32, 8 of bfloat16: whole sectors on both sides.
+
+constexpr int64_t kTransposeSharedBytes = kTransposeTile * (kTransposeTile + 1) * 8;   // Blocks of 8 bytes.
+
+constexpr KernelBudget kElementwiseBudgets[] = {
+    {"pointwise", kWalkThreads, 0, 64},
+    {"gated_backward", kWalkThreads, 0, 80},
+    {"rotary_embedding", kWalkThreads, 0, 64},
+    {"cast_packs", kWalkThreads, 0, 32},
+    {"cast_elements", kWalkThreads, 0, 40},
+    {"fill_rows", kWalkThreads, 0, 32},
+    {"copy_rows", kWalkThreads, 0, 32},
+    {"transpose_units", kWalkThreads, 0, 40},
+    {"transpose_tiles", kWalkThreads, kTransposeSharedBytes, 40},
+};
 
 mm1_status launch_pointwise(mm1_stream stream, const char* verb, PointwiseOperation operation, bool is_float32, uint32_t blocks,
                             const Pointwise& problem);

@@ -150,7 +150,8 @@ mm1_status mm1_scale(mm1_stream stream, const mm1_scale_args* given, void*, int6
   check.operand("output", args.output, args.rows, args.columns, args.x.dtype);
   const Matrices shape{args.rows, args.columns};
   check.apart_or_same("output", shape.region(args.output), "x", shape.region(args.x));
-  check.that(reinterpret_cast<uintptr_t>(args.factor_pointer) % sizeof(float) == 0, "factor_pointer is no multiple of the 4 bytes of one float32.");
+  check.that(reinterpret_cast<uintptr_t>(args.factor_pointer) % sizeof(float) == 0,
+             "factor_pointer is no multiple of the 4 bytes of one float32.");
   MM1_RETURN_IF_FAILED(check.status());
   Pointwise problem{};
   problem.alpha = args.factor;
@@ -218,7 +219,8 @@ mm1_status mm1_gated_activation_forward(mm1_stream stream, const mm1_gated_activ
   MM1_RETURN_IF_FAILED(check.status());
   Pointwise problem{};
   problem.activation = args.activation;
-  return run(stream, verb, PointwiseOperation::gated_forward, problem, shape, args.gate, args.up, {MM1_BROADCAST_CYCLE, args.rows}, args.output);
+  return run(stream, verb, PointwiseOperation::gated_forward, problem, shape, args.gate, args.up, {MM1_BROADCAST_CYCLE, args.rows},
+             args.output);
 }
 
 mm1_status mm1_gated_activation_backward(mm1_stream stream, const mm1_gated_activation_backward_args* given, void*, int64_t) {

@@ -4,7 +4,7 @@
 //            stored. Products and sums are fused as on the CPU device.
 // Layout     matrices of rows of any stride; where all of them are dense, and nothing is broadcast, one long row.
 // Roles      a thread takes packs of 16 bytes of every operand, all loaded before the result is stored: an output may be an operand.
-// Budget     256 threads, no shared memory, 64 registers at most.
+// Budget     256 threads, no shared memory, about 64 registers (gated_backward 80).
 // Not here   operands of different dtypes; several packs at once (eight resident blocks keep the memory busy).
 #include "dev/arithmetic.cuh"
 #include "dev/launch.h"
@@ -21,24 +21,56 @@ namespace {
 template <PointwiseOperation operation>
 constexpr bool kReadsB = operation != PointwiseOperation::scale && operation != PointwiseOperation::activation_forward;
 template <PointwiseOperation operation>
+constexpr bool kActivates = operation == PointwiseOperation::activation_forward || operation == PointwiseOperation::activation_backward ||
+                            operation == PointwiseOperation::gated_forward;
+template <PointwiseOperation operation>
 constexpr bool kReadsOld = operation == PointwiseOperation::multiply || operation == PointwiseOperation::scale ||
                            operation == PointwiseOperation::activation_backward;
 
-template <PointwiseOperation operation>
-DEV_FN float value_of(const Pointwise& problem, float alpha, float a, float b) {
+template <int Value>
+struct ActivationConstant {
+  static constexpr int value = Value;
+};
+
+// Calls body with the activation as a constant: one branch for a pack, not one for each element.
+template <class Body>
+DEV_FN void with_activation(int activation, const Body& body) {
+  switch (activation) {
+    case MM1_ACTIVATION_RELU:
+      return body(ActivationConstant<MM1_ACTIVATION_RELU>{});
+    case MM1_ACTIVATION_GELU:
+      return body(ActivationConstant<MM1_ACTIVATION_GELU>{});
+    case MM1_ACTIVATION_GELU_TANH:
+      return body(ActivationConstant<MM1_ACTIVATION_GELU_TANH>{});
+    case MM1_ACTIVATION_QUICK_GELU:
+      return body(ActivationConstant<MM1_ACTIVATION_QUICK_GELU>{});
+    case MM1_ACTIVATION_SILU:
+      return body(ActivationConstant<MM1_ACTIVATION_SILU>{});
+    case MM1_ACTIVATION_SIGMOID:
+      return body(ActivationConstant<MM1_ACTIVATION_SIGMOID>{});
+    case MM1_ACTIVATION_TANH:
+      return body(ActivationConstant<MM1_ACTIVATION_TANH>{});
+    default:
+      return body(ActivationConstant<MM1_ACTIVATION_NONE>{});
+  }
+}
+
+// f without the old output; `activation` counts where the operation has one.
+template <PointwiseOperation operation, int activation>
+DEV_FN float value_of(float alpha, float beta, float a, float b) {
   switch (operation) {
     case PointwiseOperation::add:
-      return dev::fused_multiply_add(problem.beta, b, dev::multiply(alpha, a));
+      return dev::fused_multiply_add(beta, b, dev::multiply(alpha, a));
     case PointwiseOperation::multiply:
       return dev::multiply(a, b);
     case PointwiseOperation::scale:
       return dev::multiply(alpha, a);
     case PointwiseOperation::activation_forward:
-      return activate(problem.activation, a);
+      return activate(activation, a);
     case PointwiseOperation::activation_backward:
-      return dev::multiply(a, activation_derivative(problem.activation, b));
+      return dev::multiply(a, activation_derivative(activation, b));
     default:
-      return dev::multiply(activate(problem.activation, a), b);
+      return dev::multiply(activate(activation, a), b);
   }
 }
 
@@ -72,9 +104,11 @@ DEV_KERNEL DEV_BOUNDS(kWalkThreads) pointwise(const DEV_GRID_CONST Pointwise pro
     T* const output = row_of<T>(problem.output, row) + column;
     const bool accumulates = kReadsOld<operation> && problem.beta != 0.0f;
     if (accumulates) load_pack(output, vector, count, old);
-    DEV_UNROLL for (int i = 0; i < kPack; i++) {
-      a[i] = value_of<operation>(problem, alpha, a[i], b[i]);
-      if (accumulates) a[i] = dev::fused_multiply_add(problem.beta, old[i], a[i]);
+    with_activation(kActivates<operation> ? problem.activation : MM1_ACTIVATION_NONE, [&](auto activation) MM1_INLINE_BODY {
+      DEV_UNROLL for (int i = 0; i < kPack; i++) a[i] = value_of<operation, decltype(activation)::value>(alpha, problem.beta, a[i], b[i]);
+    });
+    if (accumulates) {
+      DEV_UNROLL for (int i = 0; i < kPack; i++) a[i] = dev::fused_multiply_add(problem.beta, old[i], a[i]);
     }
     store_pack(output, vector, count, a);
   });
@@ -91,10 +125,12 @@ DEV_KERNEL DEV_BOUNDS(kWalkThreads) gated_backward(const DEV_GRID_CONST GatedBac
     load_pack(row_of<T>(problem.output_gradient, row) + column, vector, count, gradient);
     load_pack(row_of<T>(problem.gate, row) + column, vector, count, gate);
     load_pack(row_of<T>(problem.up, row) + column, vector, count, up);
-    DEV_UNROLL for (int i = 0; i < kPack; i++) {
-      value[i] = activate(problem.activation, gate[i]);
-      gate[i] = dev::multiply(dev::multiply(gradient[i], up[i]), activation_derivative(problem.activation, gate[i]));
-    }
+    with_activation(problem.activation, [&](auto activation) MM1_INLINE_BODY {
+      DEV_UNROLL for (int i = 0; i < kPack; i++) {
+        value[i] = activate(decltype(activation)::value, gate[i]);
+        gate[i] = dev::multiply(dev::multiply(gradient[i], up[i]), activation_derivative(decltype(activation)::value, gate[i]));
+      }
+    });
     store_pack(row_of<T>(problem.gate_gradient, row) + column, vector, count, gate);
     DEV_UNROLL for (int i = 0; i < kPack; i++) {
       gradient[i] = dev::multiply(gradient[i], value[i]);

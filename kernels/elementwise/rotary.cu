@@ -6,7 +6,7 @@
 // Layout     x and output [tokens, heads * head_size], in place or not; table float32 [max_position, rotary_size].
 // Roles      a thread takes one item of a head: a pack and its partner half a rotation further (HALF), a pack of neighbouring pairs
 //            (INTERLEAVED), or a pack of what is copied.
-// Budget     256 threads, no shared memory, 64 registers at most.
+// Budget     256 threads, no shared memory, about 64 registers.
 #include "dev/arithmetic.cuh"
 #include "dev/launch.h"
 #include "elementwise/elementwise.h"
@@ -109,7 +109,8 @@ mm1_status launch(mm1_stream stream, uint32_t blocks, Kernel kernel, const Rotar
 }  // namespace
 
 mm1_status launch_rotary(mm1_stream stream, bool is_float32, uint32_t blocks, const Rotary& problem) {
-  return is_float32 ? launch(stream, blocks, rotary_embedding<float>, problem) : launch(stream, blocks, rotary_embedding<dev::bf16>, problem);
+  return is_float32 ? launch(stream, blocks, rotary_embedding<float>, problem)
+                    : launch(stream, blocks, rotary_embedding<dev::bf16>, problem);
 }
 
 }  // namespace mm1

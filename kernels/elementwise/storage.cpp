@@ -51,8 +51,8 @@ mm1_status mm1_cast(mm1_stream stream, const mm1_cast_args* given, void*, int64_
   check_matrix(&check, args.rows, args.columns);
   check_storage(&check, "x", args.x, args.rows, args.columns);
   check_storage(&check, "output", args.output, args.rows, args.columns);
-  check.that(args.x.dtype != args.output.dtype || args.rows == 0 || args.columns == 0, "x and output both have dtype %s; copy is the verb for that.",
-             dtype_name(args.x.dtype));
+  check.that(args.x.dtype != args.output.dtype || args.rows == 0 || args.columns == 0,
+             "x and output both have dtype %s; copy is the verb for that.", dtype_name(args.x.dtype));
   check.apart("output", {&args.output, args.rows, args.columns, 1, 0}, "x", {&args.x, args.rows, args.columns, 1, 0});
   MM1_RETURN_IF_FAILED(check.status());
   MM1_RETURN_IF_FAILED(enter("cast", &stream));

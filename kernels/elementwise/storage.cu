@@ -6,7 +6,8 @@
 //            cast           float32 and bfloat16 by 4 elements; any other pair element by element, through float64 or int64.
 //            transpose_units  a thread takes units of up to 16 bytes of the output: blocks that are several units long.
 //            transpose_tiles  256 threads take 32 x 32 blocks of 1 to 8 bytes through shared memory: both sides in runs of 32 blocks.
-// Budget     256 threads, 64 registers; transpose_tiles 32 x 33 elements of shared memory (8.25 KB at most), whose columns meet 32 banks.
+// Budget     256 threads, about 40 registers; transpose_tiles 32 x 33 blocks of shared memory (8.25 KB at most), whose columns
+//            meet 32 banks.
 #include "dev/launch.h"
 #include "elementwise/conversion.h"
 #include "elementwise/elementwise.h"
@@ -18,6 +19,7 @@ namespace mm1 {
 namespace {
 
 constexpr int kTile = kTransposeTile;
+static_assert(kTransposeSharedBytes == kTile * (kTile + 1) * static_cast<int64_t>(sizeof(uint2)), "the budget's tile");
 constexpr int kTileRows = kWalkThreads / kTile;   // Rows of a tile that the block moves at once.
 
 // Bytes of a pack or its piece, by one access.
@@ -96,7 +98,8 @@ DEV_KERNEL DEV_BOUNDS(kWalkThreads) cast_packs(const DEV_GRID_CONST Cast problem
       dev::st_global_8(to, uint2{dev::pack_bf16(values[0], values[1]), dev::pack_bf16(values[2], values[3])});
     } else {
       const uint2 pairs = dev::ld_global_8(from);
-      const float values[kCastElements] = {dev::low_bf16(pairs.x), dev::high_bf16(pairs.x), dev::low_bf16(pairs.y), dev::high_bf16(pairs.y)};
+      const float values[kCastElements] = {dev::low_bf16(pairs.x), dev::high_bf16(pairs.x), dev::low_bf16(pairs.y),
+                                           dev::high_bf16(pairs.y)};
       dev::st_global_16(to, packed(values));
     }
   });
@@ -175,9 +178,13 @@ mm1_status launch(mm1_stream stream, const char* verb, uint32_t blocks, Kernel k
 
 }  // namespace
 
-mm1_status launch_fill(mm1_stream stream, uint32_t blocks, const Fill& problem) { return launch(stream, "fill", blocks, fill_rows, problem); }
+mm1_status launch_fill(mm1_stream stream, uint32_t blocks, const Fill& problem) {
+  return launch(stream, "fill", blocks, fill_rows, problem);
+}
 
-mm1_status launch_copy(mm1_stream stream, uint32_t blocks, const Copy& problem) { return launch(stream, "copy", blocks, copy_rows, problem); }
+mm1_status launch_copy(mm1_stream stream, uint32_t blocks, const Copy& problem) {
+  return launch(stream, "copy", blocks, copy_rows, problem);
+}
 
 mm1_status launch_cast(mm1_stream stream, uint32_t blocks, const Cast& problem) {
   if (problem.from == MM1_DTYPE_FLOAT32 && problem.to == MM1_DTYPE_BFLOAT16) {
