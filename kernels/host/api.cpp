@@ -42,8 +42,6 @@ mm1_api full_table() {
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
 
-  table.random_fill = mm1_random_fill;
-
   table.convolution_forward = mm1_convolution_forward;
   table.convolution_forward_workspace_bytes = mm1_convolution_forward_workspace_bytes;
   table.convolution_backward_data = mm1_convolution_backward_data;
@@ -54,6 +52,28 @@ mm1_api full_table() {
   table.adaptive_average_pool_backward = mm1_adaptive_average_pool_backward;
   table.grid_interpolation_forward = mm1_grid_interpolation_forward;
   table.grid_interpolation_backward = mm1_grid_interpolation_backward;
+
+  table.embedding_gather = mm1_embedding_gather;
+  table.embedding_scatter_add = mm1_embedding_scatter_add;
+  table.embedding_scatter_add_workspace_bytes = mm1_embedding_scatter_add_workspace_bytes;
+  table.image_token_placement_forward = mm1_image_token_placement_forward;
+  table.image_token_placement_backward = mm1_image_token_placement_backward;
+
+  table.gradient_norm = mm1_gradient_norm;
+  table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
+  table.adam_w = mm1_adam_w;
+  table.adafactor = mm1_adafactor;
+  table.adafactor_workspace_bytes = mm1_adafactor_workspace_bytes;
+
+  table.reduce = mm1_reduce;
+  table.reduce_rows = mm1_reduce_rows;
+  table.reduce_rows_workspace_bytes = mm1_reduce_rows_workspace_bytes;
+  table.arg_max = mm1_arg_max;
+  table.top_k = mm1_top_k;
+  table.softmax_forward = mm1_softmax_forward;
+  table.softmax_backward = mm1_softmax_backward;
+
+  table.random_fill = mm1_random_fill;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;

@@ -42,7 +42,7 @@ MM1_HOST_DEVICE inline RandomWords philox_block(uint64_t seed, uint64_t purpose,
   uint32_t c0 = static_cast<uint32_t>(block), c1 = static_cast<uint32_t>(block >> 32);
   uint32_t c2 = static_cast<uint32_t>(purpose), c3 = static_cast<uint32_t>(purpose >> 32);
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
-  DEV_UNROLL for (int round = 0; round < 10; round++) {
+  for (int round = 0; round < 10; round++) {
     const uint64_t p0 = 0xD2511F53ull * c0;
     const uint64_t p1 = 0xCD9E8D57ull * c2;
     c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;

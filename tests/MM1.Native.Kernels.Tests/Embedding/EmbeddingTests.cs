@@ -9,7 +9,7 @@ public sealed class EmbeddingTests
     public static TheoryData<string, int, int, int> Cases()
     {
         var cases = new TheoryData<string, int, int, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach ((int tokens, int vocabulary, int width) in new[]
             {
@@ -56,8 +56,8 @@ public sealed class EmbeddingTests
             Agreement.Check("TableGradient", first,
                 EmbeddingReference.ScatterAdd(longIds, Samples.As<double>(gradient), Samples.As<double>(old), width, (double)beta),
                 EmbeddingReference.ScatterAdd(longIds, gradient, old, width, beta));
-            // In ascending order of tokens, to the bit; other factors round once more in the reference.
-            if (beta is 0 or 1) Agreement.CheckBitwise("TableGradient in order", first, EmbeddingReference.ScatterAdd(longIds, gradient, old, width, beta));
+            // In ascending order of tokens, to the bit; other factors round once more in the reference. Native devices sum long runs in pieces.
+            if (beta is 0 or 1 && (tokens <= 100 || !TestDevices.Native.Contains(deviceName))) Agreement.CheckBitwise("TableGradient in order", first, EmbeddingReference.ScatterAdd(longIds, gradient, old, width, beta));
         }
     }
 

@@ -9,13 +9,15 @@ public sealed class ImageTokenPlacementTests
     public static TheoryData<string, int, int, int, bool> Cases()
     {
         var cases = new TheoryData<string, int, int, int, bool>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach ((int tokens, int image, int width) in new[]
             {
                 (0, 3, 4), (5, 0, 4), (4, 2, 0), (1, 1, 1), (30, 9, 17), (500, 144, 300), (70000, 66000, 1),
             })
             {
+                // What looks for rows in windows of 32,768 is the CPU's.
+                if (tokens > 1000 && TestDevices.Native.Contains(device)) continue;
                 cases.Add(device, tokens, image, width, true);
                 cases.Add(device, tokens, image, width, false);
             }

@@ -20,7 +20,7 @@ public sealed class AdafactorTests
         new(0, 1),
     ];
 
-    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Select(name => new TheoryDataRow<string>(name));
+    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.WithNative.Select(name => new TheoryDataRow<string>(name));
 
     [Theory, MemberData(nameof(Devices))]
     public void AgreesWithTheReference(string deviceName)
@@ -38,6 +38,7 @@ public sealed class AdafactorTests
             {
                 foreach (long step in new[] { 1L, 2, 1000 })
                 {
+                    if (step != 2 && TestDevices.Native.Contains(deviceName)) continue; // the native suite has them
                     var state = new StepState { Step = step, LearningRate = 0.05f, ClipFactor = step == 2 ? 0.25f : 1 };
                     using var tensors = new OptimizerTensors(device, specs);
                     Run(device, tensors, args, state);

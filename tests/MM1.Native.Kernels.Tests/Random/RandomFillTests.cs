@@ -9,10 +9,10 @@ public sealed class RandomFillTests
     private const ulong Seed = 0x123456789ABCDEF0;
     private static readonly ulong Purpose = RandomKey.Purpose("init", "decoder.layers.0.attention.qkv.weight");
 
-    public static TheoryData<string> Devices => [.. TestDevices.Names];
+    public static TheoryData<string> Devices => [.. TestDevices.WithNative];
 
     public static TheoryData<string, Distribution> Cases =>
-        [.. TestDevices.Names.SelectMany(device => Enum.GetValues<Distribution>().Select(distribution => (device, distribution)))];
+        [.. TestDevices.WithNative.SelectMany(device => Enum.GetValues<Distribution>().Select(distribution => (device, distribution)))];
 
     /// <summary>Bits from an independent statement of the specification in exact rational arithmetic, rounded after each step.</summary>
     [Theory]
@@ -21,7 +21,7 @@ public sealed class RandomFillTests
     [InlineData(Distribution.TruncatedNormal, "3F7089C9 BED219CE 3F141347 3F073297 BDE2B33A 3F5FD0FD BCDA9E6C 3F047E7E 3D463490 3F3919D4 3F19F5B2 3F84637E BE9B7913 3F89776C 3F12694C BEB46667")]
     public void TheBitsAreThoseOfTheSpecification(Distribution distribution, string expected)
     {
-        foreach (string name in TestDevices.Names)
+        foreach (string name in TestDevices.WithNative)
         {
             using Device device = TestDevices.Open(name);
             RandomFillArgs args = Arguments(distribution, offset: (5L << 32) * 4 + 3);

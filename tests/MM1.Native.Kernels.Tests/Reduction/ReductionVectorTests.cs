@@ -6,7 +6,7 @@ namespace MM1.Native.Kernels.Tests.Reductions;
 /// <summary>ONNX operator vectors of the reductions; axes inside a tensor become rows by the device's own transposition.</summary>
 public sealed class ReductionVectorTests
 {
-    public static TheoryData<string> Devices => [.. TestDevices.Names];
+    public static TheoryData<string> Devices => [.. TestDevices.WithNative];
 
     [Theory]
     [MemberData(nameof(Devices))]
