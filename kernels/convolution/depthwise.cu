@@ -116,19 +116,22 @@ DEV_KERNEL DEV_BOUNDS(kDepthwiseThreads, 2) depthwise(const DEV_GRID_CONST Depth
       bias[e] = e < count ? load_element(reinterpret_cast<const T*>(problem.bias) + channel + e) : 0.0f;
     }
   }
-  DEV_UNROLL for (int p = 0; p < kStripPixels; p++) {
-    if (first_x + p >= map.target_width) continue;
+  // One pixel after the other, the sums chosen by hand: unrolled, four copies of every activation would be code to load.
+  DEV_NO_UNROLL for (int p = 0; p < kStripPixels; p++) {
+    if (first_x + p >= map.target_width) break;
+    float value[kPack];
+    DEV_UNROLL for (int e = 0; e < kPack; e++) value[e] = p == 0 ? sum[0][e] : p == 1 ? sum[1][e] : p == 2 ? sum[2][e] : sum[3][e];
     T* const target = row_of<T>(problem.to, line * map.target_width + first_x + p) + channel;
     if (problem.beta != 0.0f) {
       float old[kPack];
       load_pack(target, problem.vector != 0, count, old);
-      DEV_UNROLL for (int e = 0; e < kPack; e++) sum[p][e] = dev::fused_multiply_add(problem.beta, old[e], sum[p][e]);
+      DEV_UNROLL for (int e = 0; e < kPack; e++) value[e] = dev::fused_multiply_add(problem.beta, old[e], value[e]);
     }
     DEV_UNROLL for (int e = 0; e < kPack; e++) {
-      if (problem.bias != nullptr) sum[p][e] = dev::add(sum[p][e], bias[e]);
-      if (problem.activation != MM1_ACTIVATION_NONE) sum[p][e] = activate(problem.activation, sum[p][e]);
+      if (problem.bias != nullptr) value[e] = dev::add(value[e], bias[e]);
+      if (problem.activation != MM1_ACTIVATION_NONE) value[e] = activate(problem.activation, value[e]);
     }
-    store_pack(target, problem.vector != 0, count, sum[p]);
+    store_pack(target, problem.vector != 0, count, value);
   }
 }
 

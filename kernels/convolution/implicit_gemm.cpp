@@ -208,14 +208,14 @@ ImplicitPlan plan_implicit(ImplicitProblem* problem, bool is_float32, const Devi
   if (choice.access > static_cast<int>(plan.access)) plan.access = static_cast<ConvolutionAccess>(choice.access);
   const bool has_words = !is_float32 && problem->pass != static_cast<int32_t>(ConvolutionPass::backward_data);
   if (plan.access == ConvolutionAccess::words && !has_words) plan.access = ConvolutionAccess::elements;
-  plan.launches_of_tiles = 1;
+  plan.parts = 1;
   if (problem->pass == static_cast<int32_t>(ConvolutionPass::backward_data)) {
-    plan.launches_of_tiles = int64_t{problem->stride} * problem->stride;
+    plan.parts = int64_t{problem->stride} * problem->stride;
   } else if (problem->pass == static_cast<int32_t>(ConvolutionPass::backward_weight)) {
-    plan.launches_of_tiles = weight_blocks(problem->k, problem->m, problem->n);
+    plan.parts = weight_blocks(problem->k, problem->m, problem->n);
   }
   const GemmTileShape& large = gemm_tile_shape(kernel, GemmTile::large);
-  const int64_t large_tiles = plan.launches_of_tiles * tiles_of(problem->m, large.m) * tiles_of(problem->n, large.n);
+  const int64_t large_tiles = plan.parts * tiles_of(problem->m, large.m) * tiles_of(problem->n, large.n);
   const bool has_large = !is_float32 && plan.access == ConvolutionAccess::chunks;
   const bool takes_large = choice.tile >= 0 ? choice.tile == 0 : large_tiles >= profile.multiprocessors;
   plan.tile = has_large && takes_large ? GemmTile::large : GemmTile::small;

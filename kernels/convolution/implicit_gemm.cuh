@@ -144,7 +144,7 @@ DEV_KERNEL DEV_BOUNDS(Config::Product::kThreads, Config::kResidentBlocks)
 template <class Kernel>
 mm1_status launch_convolution(mm1_stream stream, const char* verb, Kernel kernel, const ImplicitProblem& problem,
                               const ImplicitPlan& plan) {
-  const int64_t blocks = plan.launches_of_tiles * problem.order.count();
+  const int64_t blocks = plan.parts * problem.order.count();
   if (blocks > kGridX) return fail(MM1_STATUS_UNSUPPORTED, "%s: the convolution needs more blocks than a grid has.", verb);
   dev::LaunchConfig config;
   config.grid = {static_cast<uint32_t>(blocks), 1, 1};

@@ -102,7 +102,7 @@ struct ImplicitPlan {
   GemmTile tile;
   int threads;
   int64_t shared_bytes;
-  int64_t launches_of_tiles;  // Classes or blocks.
+  int64_t parts;               // Classes of pixels, or blocks of them.
 };
 
 // Class `index` of stride * stride.

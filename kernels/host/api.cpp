@@ -50,6 +50,17 @@ mm1_api full_table() {
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
 
+  table.convolution_forward = mm1_convolution_forward;
+  table.convolution_forward_workspace_bytes = mm1_convolution_forward_workspace_bytes;
+  table.convolution_backward_data = mm1_convolution_backward_data;
+  table.convolution_backward_data_workspace_bytes = mm1_convolution_backward_data_workspace_bytes;
+  table.convolution_backward_weight = mm1_convolution_backward_weight;
+  table.convolution_backward_weight_workspace_bytes = mm1_convolution_backward_weight_workspace_bytes;
+  table.adaptive_average_pool_forward = mm1_adaptive_average_pool_forward;
+  table.adaptive_average_pool_backward = mm1_adaptive_average_pool_backward;
+  table.grid_interpolation_forward = mm1_grid_interpolation_forward;
+  table.grid_interpolation_backward = mm1_grid_interpolation_backward;
+
   table.embedding_gather = mm1_embedding_gather;
   table.embedding_scatter_add = mm1_embedding_scatter_add;
   table.embedding_scatter_add_workspace_bytes = mm1_embedding_scatter_add_workspace_bytes;

@@ -267,4 +267,66 @@ TEST(convolution, blocks_of_pixels_are_summed_in_ascending_order) {
   }
 }
 
+// A forward and the weight gradient of what it read, recorded once and replayed on new values: several launches that share a workspace.
+TEST(convolution, calls_replay_in_a_graph) {
+  const ConvolutionCase which{"3x3", 1, 36, 32, 8, 8, 3, 3, 1, 1};
+  const auto image = [](float scale) {
+    std::vector<float> values;
+    for (int i = 0; i < 36 * 32 * 8; i++) values.push_back(round_to(MM1_DTYPE_BFLOAT16, scale * static_cast<float>(i * 37 % 101 - 50)));
+    return values;
+  };
+  DeviceBuffer x(MM1_DTYPE_BFLOAT16, 36 * 32, 8, 8), weight(MM1_DTYPE_BFLOAT16, 8, 72, 72), output(MM1_DTYPE_BFLOAT16, 36 * 32, 8, 8);
+  DeviceBuffer weight_gradient(MM1_DTYPE_FLOAT32, 8, 72, 72), bias_gradient(MM1_DTYPE_FLOAT32, 8);
+  weight.upload(std::vector<float>(8 * 72, 0.125f));
+  mm1_convolution_forward_args forward = mm1_convolution_forward_args_default();
+  set_extents(which, &forward);
+  forward.x = x.operand();
+  forward.weight = weight.operand();
+  forward.output = output.operand();
+  mm1_convolution_backward_weight_args backward = mm1_convolution_backward_weight_args_default();
+  set_extents(which, &backward);
+  backward.x = x.operand();
+  backward.output_gradient = output.operand();
+  backward.weight_gradient = weight_gradient.operand();
+  backward.bias_gradient = bias_gradient.operand();
+  const int64_t bytes = mm1_convolution_backward_weight_workspace_bytes(&backward);
+  CHECK_EQUAL(int64_t{2 * 8 * 72 * 4}, bytes);
+  void* workspace = nullptr;
+  CHECK_OK(mm1_memory_allocate(bytes, &workspace));
+  mm1_stream stream = nullptr;
+  CHECK_OK(mm1_stream_create(&stream));
+  const auto enqueue = [&] {
+    CHECK_OK(mm1_convolution_forward(stream, &forward, nullptr, 0));
+    CHECK_OK(mm1_convolution_backward_weight(stream, &backward, workspace, bytes));
+  };
+  std::vector<std::vector<float>> expected;
+  for (const float scale : {1.0f, -0.5f}) {
+    x.upload(image(scale));
+    CHECK_OK(mm1_stream_synchronize(nullptr));
+    enqueue();
+    CHECK_OK(mm1_stream_synchronize(stream));
+    expected.push_back(weight_gradient.download());
+    expected.push_back(bias_gradient.download());
+  }
+  CHECK(expected[0] != expected[2]);
+  mm1_graph graph = nullptr;
+  mm1_graph_instance instance = nullptr;
+  CHECK_OK(mm1_graph_begin_capture(stream));
+  enqueue();
+  CHECK_OK(mm1_graph_end_capture(stream, &graph));
+  CHECK_OK(mm1_graph_instantiate(graph, &instance));
+  for (size_t i = 0; i < 2; i++) {
+    x.upload(image(i == 0 ? 1.0f : -0.5f));
+    CHECK_OK(mm1_stream_synchronize(nullptr));
+    CHECK_OK(mm1_graph_launch(instance, stream));
+    CHECK_OK(mm1_stream_synchronize(stream));
+    check_same_bits("replayed weight gradient", weight_gradient.download(), expected[2 * i]);
+    check_same_bits("replayed bias gradient", bias_gradient.download(), expected[2 * i + 1]);
+  }
+  CHECK_OK(mm1_graph_instance_destroy(instance));
+  CHECK_OK(mm1_graph_destroy(graph));
+  CHECK_OK(mm1_stream_destroy(stream));
+  CHECK_OK(mm1_memory_free(workspace));
+}
+
 }  // namespace test
