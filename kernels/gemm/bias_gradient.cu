@@ -101,9 +101,9 @@ DEV_KERNEL DEV_BOUNDS(kThreads) join_column_sums(const DEV_GRID_CONST ColumnSums
 }
 
 template <class Kernel>
-mm1_status launch(mm1_stream stream, int64_t blocks, Kernel kernel, const ColumnSums& sums) {
+mm1_status launch(mm1_stream stream, const char* verb, int64_t blocks, Kernel kernel, const ColumnSums& sums) {
   if (blocks > kGridX) {
-    return fail(MM1_STATUS_UNSUPPORTED, "bias_gradient: rows = %lld, columns = %lld needs more blocks than a grid has.",
+    return fail(MM1_STATUS_UNSUPPORTED, "%s: rows = %lld, columns = %lld needs more blocks than a grid has.", verb,
                 static_cast<long long>(sums.rows), static_cast<long long>(sums.columns));
   }
   dev::LaunchConfig config;
@@ -111,16 +111,16 @@ mm1_status launch(mm1_stream stream, int64_t blocks, Kernel kernel, const Column
   config.block = {kThreads, 1, 1};
   config.stream = reinterpret_cast<dev::Stream>(stream);
   const dev::LaunchStatus status = dev::launch(config, kernel, sums);
-  return launched("bias_gradient", status.code, status.text);
+  return launched(verb, status.code, status.text);
 }
 
 }  // namespace
 
-mm1_status launch_column_sums(mm1_stream stream, const ColumnSums& sums) {
+mm1_status launch_column_sums(mm1_stream stream, const ColumnSums& sums, const char* verb) {
   const int64_t tiles = (sums.columns + kColumnSumColumns - 1) / kColumnSumColumns;
-  MM1_RETURN_IF_FAILED(launch(stream, tiles * sums.blocks, column_sums, sums));
+  MM1_RETURN_IF_FAILED(launch(stream, verb, tiles * sums.blocks, column_sums, sums));
   if (sums.blocks == 1) return MM1_STATUS_OK;
-  return launch(stream, (sums.columns + kThreads - 1) / kThreads, join_column_sums, sums);
+  return launch(stream, verb, (sums.columns + kThreads - 1) / kThreads, join_column_sums, sums);
 }
 
 }  // namespace mm1

@@ -29,7 +29,8 @@ constexpr int64_t column_sum_blocks(int64_t rows) {
   return rows <= kColumnSumBlockRows ? 1 : (rows + kColumnSumBlockRows - 1) / kColumnSumBlockRows;
 }
 
-mm1_status launch_column_sums(mm1_stream stream, const ColumnSums& sums);
+// `verb` begins the texts of failures: other families add their blocks of partial sums by this too.
+mm1_status launch_column_sums(mm1_stream stream, const ColumnSums& sums, const char* verb = "bias_gradient");
 
 }  // namespace mm1
 

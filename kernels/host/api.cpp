@@ -20,6 +20,15 @@ mm1_api full_table() {
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
 
+  table.layer_norm_forward = mm1_layer_norm_forward;
+  table.layer_norm_backward = mm1_layer_norm_backward;
+  table.layer_norm_backward_workspace_bytes = mm1_layer_norm_backward_workspace_bytes;
+  table.rms_norm_forward = mm1_rms_norm_forward;
+  table.rms_norm_backward = mm1_rms_norm_backward;
+  table.rms_norm_backward_workspace_bytes = mm1_rms_norm_backward_workspace_bytes;
+  table.l2_normalize_forward = mm1_l2_normalize_forward;
+  table.l2_normalize_backward = mm1_l2_normalize_backward;
+
   table.add = mm1_add;
   table.multiply = mm1_multiply;
   table.scale = mm1_scale;

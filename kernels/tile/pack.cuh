@@ -2,6 +2,7 @@
 // for each element otherwise: the same values either way.
 #pragma once
 #include "dev/device.cuh"
+#include "tile/host_device.h"
 #include "tile/row_walk.h"
 
 namespace mm1 {
@@ -58,6 +59,15 @@ DEV_FN void load_pack(const T* from, bool vector, int count, float (&values)[Pac
   DEV_UNROLL for (int i = 0; i < Pack; i++) values[i] = i < count ? load_element(from + i) : 0.0f;
 }
 
+// The same as the 16 bytes themselves, which take half of the registers where the elements are bfloat16.
+template <class T>
+DEV_FN uint4 load_packed(const T* from, bool vector, int count) {
+  if (vector && count == kPackElements<T>) return dev::ld_global_16(from);
+  float values[kPackElements<T>];
+  DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) values[i] = i < count ? load_element(from + i) : 0.0f;
+  return packed(values);
+}
+
 // Rounds and writes the first `count` elements.
 template <class T, int Pack = kPackElements<T>>
 DEV_FN void store_pack(T* to, bool vector, int count, const float (&values)[Pack]) {
@@ -92,6 +102,25 @@ DEV_FN void load_floats(const float* from, bool vector, int count, float (&value
   }
   DEV_UNROLL for (int i = 0; i < Count; i++) values[i] = i < count ? load_element(from + i) : 0.0f;
 }
+
+// The counterpart, of 4 or 8.
+template <int Count>
+DEV_FN void store_floats(float* to, bool vector, int count, const float (&values)[Count]) {
+  static_assert(Count == 4 || Count == 8, "what lies beside a pack");
+  DEV_UNROLL for (int i = 0; i < Count; i += 4) {
+    if (vector && i + 4 <= count) {
+      dev::st_global_16(to + i, uint4{dev::f2u(values[i]), dev::f2u(values[i + 1]), dev::f2u(values[i + 2]), dev::f2u(values[i + 3])});
+    } else {
+      DEV_UNROLL for (int j = i; j < i + 4; j++) {
+        if (j < count) store_element(to + j, values[j]);
+      }
+    }
+  }
+}
+
+// The value that the storage type keeps of a float32.
+DEV_FN float rounded_to(const float*, float value) { return value; }
+DEV_FN float rounded_to(const dev::bf16*, float value) { return dev::to_float(dev::to_bf16(value)); }
 
 // For the lambdas that walk_rows runs: they must become part of the kernel, or what they capture would lie in local memory.
 #define MM1_INLINE_BODY __attribute__((always_inline))

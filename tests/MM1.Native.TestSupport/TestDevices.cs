@@ -22,6 +22,9 @@ public static class TestDevices
     /// </summary>
     public static string[] Native { get; } = Given is not null ? [.. Given.Where(IsNative)] : Missing.Value is null ? ["cuda-emulated"] : [];
 
+    /// <summary>Both lists: for families whose kernels native libraries have.</summary>
+    public static string[] WithNative => [.. Names, .. Native];
+
     /// <summary>What a test says that is skipped because <see cref="Native"/> is empty.</summary>
     public static string NativeMissing => (Given is null ? Missing.Value : null) ?? "MM1_TEST_DEVICES names no native device";
 

@@ -9,7 +9,7 @@ public sealed class ActivationTests
     public static TheoryData<string, Activation, int, int, int> Cases()
     {
         var data = new TheoryData<string, Activation, int, int, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach (Activation activation in Enum.GetValues<Activation>())
             {
@@ -114,7 +114,7 @@ public sealed class ActivationTests
     {
         const int rows = 21, columns = 40;
         float[] fused = Samples.Normal(1, rows * 2 * columns), dy = Samples.Normal(2, rows * columns);
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             using var bench = new KernelBench(device);
             DeviceBuffer both = bench.Input(fused, rows, 2 * columns)!, gradients = bench.Output(rows, 2 * columns), output = bench.Output(rows, columns);
@@ -159,7 +159,7 @@ public sealed class ActivationTests
     public void SpecialValues()
     {
         float[] x = [float.NaN, float.PositiveInfinity, -1000, 1000, 0, 1e-30f, -1e30f, 88, -88, -104];
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach (Activation activation in Enum.GetValues<Activation>())
             {

@@ -11,7 +11,7 @@ public sealed class RotaryTests
     public static TheoryData<string, RotaryStyle, int, int, int, int, int> Cases()
     {
         var data = new TheoryData<string, RotaryStyle, int, int, int, int, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach (RotaryStyle style in Enum.GetValues<RotaryStyle>())
             {

@@ -13,7 +13,7 @@ public sealed class StorageTests
     public static TheoryData<string, DType> Types()
     {
         var data = new TheoryData<string, DType>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach (DType dtype in AllTypes) data.Add(device, dtype);
         }

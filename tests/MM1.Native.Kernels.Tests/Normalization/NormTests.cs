@@ -49,7 +49,7 @@ public sealed class NormTests
     public static TheoryData<string, int> Cases()
     {
         var data = new TheoryData<string, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             for (int index = 0; index < AllCases.Length; index++) data.Add(device, index);
         }
@@ -157,7 +157,7 @@ public sealed class NormTests
     {
         var c = new Case(centered, 40, 2, 24, Residual: true);
         float[] x = c.X, residual = c.ResidualValues!, dy = Samples.Normal(5, x.Length), extra = Samples.Normal(6, x.Length);
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             var (sum, output, _, _) = RunForward(device, c, x, residual, c.WeightValues, null, c.Rows);
             using var bench = new KernelBench(device);
