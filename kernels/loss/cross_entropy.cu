@@ -42,7 +42,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_rows(const DEV_GRID_CONST Cros
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float logits[kPacksAtOnce][kPack];
     int count[kPacksAtOnce];
-    load_row_packs(x, rows.vector, rows.columns, pack, team.threads, logits, count);
+    load_row_packs<true>(x, rows.vector, rows.columns, pack, team.threads, logits, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) {
       DEV_UNROLL for (int i = 0; i < kPack; i++) {
         if (Scaled) logits[a][i] = dev::multiply(logits[a][i], scale);
@@ -86,7 +86,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_gradient(const DEV_GRID_CONST 
     float values[kGradientsAtOnce][kPack];
     int count[kGradientsAtOnce];
     if (counts) {
-      load_row_packs(x, rows.vector_logits, rows.columns, pack, team.threads, values, count);
+      load_row_packs<false>(x, rows.vector_logits, rows.columns, pack, team.threads, values, count);
     } else {
       DEV_UNROLL for (int a = 0; a < kGradientsAtOnce; a++) {
         const int64_t left = rows.columns - (pack + a * team.threads) * kPack;

@@ -47,8 +47,8 @@ DEV_FN int load_row_pack(const T* row, bool vector, int64_t columns, int64_t pac
 }
 
 // `Count` packs that lie `step` apart, counts[a] elements of each. Whole ones are all on their way before the first is unpacked: one at a
-// time would leave the memory idle.
-template <class T, int Count, int Pack>
+// time would leave the memory idle. Streaming: for what nobody writes during the kernel and nobody reads again.
+template <bool Streaming, class T, int Count, int Pack>
 DEV_FN void load_row_packs(const T* row, bool vector, int64_t columns, int64_t pack, int step, float (&values)[Count][Pack],
                            int (&counts)[Count]) {
   constexpr int kWords = Pack / kPackElements<T>;  // Of 16 bytes.
@@ -56,7 +56,8 @@ DEV_FN void load_row_packs(const T* row, bool vector, int64_t columns, int64_t p
     uint4 bits[Count][kWords];
     DEV_UNROLL for (int a = 0; a < Count; a++) {
       DEV_UNROLL for (int w = 0; w < kWords; w++) {
-        bits[a][w] = dev::ld_global_16(row + (pack + a * step) * Pack + w * kPackElements<T>);
+        const T* const from = row + (pack + a * step) * Pack + w * kPackElements<T>;
+        bits[a][w] = Streaming ? dev::ld_global_16_streaming(from) : dev::ld_global_16(from);
       }
     }
     DEV_UNROLL for (int a = 0; a < Count; a++) {

@@ -31,7 +31,7 @@ DEV_FN void for_packs(const LossTeam& team, const T* row, bool vector, int64_t c
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float values[kPacksAtOnce][Pack];
     int count[kPacksAtOnce];
-    load_row_packs(row, vector, columns, pack, team.threads, values, count);
+    load_row_packs<false>(row, vector, columns, pack, team.threads, values, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) body(values[a], pack + a * team.threads, count[a]);
   }
 }

@@ -294,7 +294,8 @@ std::map<std::string, std::vector<T>> by_definition(const PatchRegressionCase& w
 std::string CrossEntropyCase::name() const {
   return "cross-entropy " + dtype_text(dtype) + " " + std::to_string(tokens) + "x" + std::to_string(vocabulary) + " padding " +
          show(padding) + " offset " + show(offset) + " ignore " + show(ignore_every) + " z " + show(z_loss_weight) +
-         " denominator " + show(denominator) + (in_place ? " in place" : "") + " scale " + show(scale) + " loss gradient " + show(loss_gradient);
+         " denominator " + show(denominator) + (in_place ? " in place" : "") + " scale " + show(scale) +
+         " loss gradient " + show(loss_gradient);
 }
 
 Results CrossEntropyCase::run(const std::vector<float>& logits_values, const std::vector<int32_t>& target_values) const {
