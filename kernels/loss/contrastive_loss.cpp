@@ -1,7 +1,8 @@
 // The verbs mm1_contrastive_loss_forward and mm1_contrastive_loss_backward: argument rules, and the order of the launches.
 //
 // Logits exist for a block of image rows at a time, unscaled, as the scale is known on the device only.
-//   forward    raw = image text^T; log-sum-exp and loss of each image row; running softmax of each text row's column. Then the columns' losses
+//   forward    raw = image text^T; log-sum-exp and loss of each image row; running softmax of each text row's column. At last
+//              the columns' losses
 //   backward   raw again; d raw, in place for float32, as bfloat16 beside it else; image_gradient = d raw text;
 //              text_gradient += d raw^T image, summed over blocks in float32
 #include "loss/loss_verb.h"

@@ -3,11 +3,11 @@
 // Maths      l = scale * raw, raw = image text^T, scale = min(exp(log_scale), max_scale);
 //            gradient g = loss_gradient / (2 n) * (exp(l - rows[i]) + exp(l - columns[j]) - 2 on the diagonal);
 //            d raw = scale * g, d log_scale = sum of g * l.
-// Order      fixed by the number of pairs alone. Columns: warp w takes rows w, w + 8, ... of a block of 1024 rows, eight at once; the warps and
-//            what was there before are joined in ascending order. Rows: as in row_team.cuh.
+// Order      fixed by the number of pairs alone. Columns: warp w takes rows w, w + 8, ... of a block of 1024 rows, eight at once; the warps
+//            and what was there before are joined in ascending order. Rows: as in loss_team.cuh.
 // Layout     logits [rows, pairs] float32 in the workspace, rows at multiples of 16 bytes.
-// Roles      contrastive_scalars   one thread: what all blocks need of values in device memory, in float64, so that the clamp falls where the
-//                                  CPU's does.
+// Roles      contrastive_scalars   one thread: what all blocks need of values in device memory, in float64, so that the clamp falls where
+//                                  the CPU's does.
 //            contrastive_columns   128 columns of a block of rows a block, four a lane.
 //            contrastive_finish    a thread a pair: log-sum-exp of its column, both losses added.
 //            contrastive_gradient  a warp or a block a row; in place for float32.
@@ -109,7 +109,7 @@ template <class U>
 DEV_KERNEL DEV_BOUNDS(kLossThreads) contrastive_gradient(const DEV_GRID_CONST ContrastiveGradient block) {
   DEV_SHARED(float, scratch, kLossWarps);
   constexpr int kPack = kPackElements<U>;
-  const RowTeam team = row_team(team_threads(block.pairs));
+  const LossTeam team = loss_team(team_threads(block.pairs));
   if (team.row >= block.rows) return;
   const int64_t diagonal = block.first_row + team.row;
   const float* const logits = row_of<const float>(block.logits, team.row);
@@ -140,8 +140,8 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) contrastive_gradient(const DEV_GRID_CONST Co
 
 }  // namespace
 
-mm1_status launch_contrastive_scalars(const char* verb, mm1_stream stream, const float* log_scale, const float* loss_gradient, int64_t pairs,
-                                      float max_scale, ContrastiveScalars* scalars) {
+mm1_status launch_contrastive_scalars(const char* verb, mm1_stream stream, const float* log_scale, const float* loss_gradient,
+                                      int64_t pairs, float max_scale, ContrastiveScalars* scalars) {
   return launch_loss_blocks(verb, stream, 1, contrastive_scalars, log_scale, loss_gradient, pairs, max_scale, scalars);
 }
 

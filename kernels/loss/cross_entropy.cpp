@@ -127,7 +127,8 @@ int64_t mm1_cross_entropy_forward_workspace_bytes(const mm1_cross_entropy_forwar
   return mm1::loss_workspace_bytes<mm1::CrossEntropyForward>(args);
 }
 
-mm1_status mm1_cross_entropy_forward(mm1_stream stream, const mm1_cross_entropy_forward_args* args, void* workspace, int64_t workspace_bytes) {
+mm1_status mm1_cross_entropy_forward(mm1_stream stream, const mm1_cross_entropy_forward_args* args, void* workspace,
+                                     int64_t workspace_bytes) {
   return mm1::loss_call<mm1::CrossEntropyForward>(stream, args, workspace, workspace_bytes);
 }
 
@@ -135,6 +136,7 @@ int64_t mm1_cross_entropy_backward_workspace_bytes(const mm1_cross_entropy_backw
   return mm1::loss_workspace_bytes<mm1::CrossEntropyBackward>(args);
 }
 
-mm1_status mm1_cross_entropy_backward(mm1_stream stream, const mm1_cross_entropy_backward_args* args, void* workspace, int64_t workspace_bytes) {
+mm1_status mm1_cross_entropy_backward(mm1_stream stream, const mm1_cross_entropy_backward_args* args, void* workspace,
+                                      int64_t workspace_bytes) {
   return mm1::loss_call<mm1::CrossEntropyBackward>(stream, args, workspace, workspace_bytes);
 }

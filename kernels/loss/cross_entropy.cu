@@ -2,9 +2,9 @@
 //
 // Maths      L = log(sum(exp(z))), l = L - z[y] + w L^2;  dz = factor * (softmax (1 + 2 w L) - onehot(y)).
 // Order      fixed by the columns and the dtype of the logits: packs of 16 bytes (32 for float32 logits with a bfloat16 gradient, where
-//            nothing is summed) in turn to the threads of a row's team, four at once; threads as in row_team.cuh.
-// Layout     logits [rows, columns] bfloat16 or float32, rows of any stride; 16 bytes at a time where rows begin at multiples of 16 bytes, else
-//            element by element: the same bits.
+//            nothing is summed) in turn to the threads of a row's team, four at once; threads as in loss_team.cuh.
+// Layout     logits [rows, columns] bfloat16 or float32, rows of any stride; 16 bytes at a time where rows begin at multiples of 16 bytes,
+//            else element by element: the same bits.
 // Roles      cross_entropy_rows      one pass: running maximum and sum, joined over the team; rank 0 writes what the row gives.
 //            cross_entropy_gradient  element by element; may be in place. Rows that do not count are not read and become zero.
 //            A warp a row up to 1024 columns, else a block a row.
@@ -25,7 +25,7 @@ template <class T, bool Scaled>
 DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_rows(const DEV_GRID_CONST CrossEntropyRows rows) {
   DEV_SHARED(float, scratch, 2 * kLossWarps);
   constexpr int kPack = kPackElements<T>;
-  const RowTeam team = row_team(team_threads(rows.columns));
+  const LossTeam team = loss_team(team_threads(rows.columns));
   if (team.row >= rows.rows) return;
   const int64_t target = rows.targets != nullptr ? rows.targets[team.row] : rows.first_target + team.row;
   if (rows.targets != nullptr && target == rows.ignore_index) {
@@ -42,7 +42,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_rows(const DEV_GRID_CONST Cros
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float logits[kPacksAtOnce][kPack];
     int count[kPacksAtOnce];
-    load_row_packs(x, rows.vector, rows.columns, pack, team.threads, logits, count);
+    load_row_packs<true>(x, rows.vector, rows.columns, pack, team.threads, logits, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) {
       DEV_UNROLL for (int i = 0; i < kPack; i++) {
         if (Scaled) logits[a][i] = dev::multiply(logits[a][i], scale);
@@ -69,7 +69,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_rows(const DEV_GRID_CONST Cros
 template <class T, class U>
 DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_gradient(const DEV_GRID_CONST CrossEntropyGradient rows) {
   constexpr int kPack = kPackElements<U>;
-  const RowTeam team = row_team(team_threads(rows.columns));
+  const LossTeam team = loss_team(team_threads(rows.columns));
   if (team.row >= rows.rows) return;
   const int64_t target = rows.targets[team.row];
   const bool counts = target != rows.ignore_index;
@@ -86,7 +86,7 @@ DEV_KERNEL DEV_BOUNDS(kLossThreads) cross_entropy_gradient(const DEV_GRID_CONST 
     float values[kGradientsAtOnce][kPack];
     int count[kGradientsAtOnce];
     if (counts) {
-      load_row_packs(x, rows.vector_logits, rows.columns, pack, team.threads, values, count);
+      load_row_packs<false>(x, rows.vector_logits, rows.columns, pack, team.threads, values, count);
     } else {
       DEV_UNROLL for (int a = 0; a < kGradientsAtOnce; a++) {
         const int64_t left = rows.columns - (pack + a * team.threads) * kPack;

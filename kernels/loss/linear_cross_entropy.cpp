@@ -4,8 +4,8 @@
 //   forward    logits = x weight^T (float32); cross_entropy_rows
 //   backward   logits again; their gradient, in place for float32, as bfloat16 beside them else; input_gradient = gradient weight;
 //              weight_gradient += gradient^T x, float32, where x of tokens that do not count is taken as zero whatever it holds
-// A token's log-sum-exp and input gradient are rows of products: their bits depend neither on the chunk nor on its other tokens. Which tokens
-// count is known on the device only, so those that do not are multiplied too; the CPU leaves them out.
+// A token's log-sum-exp and input gradient are rows of products: their bits depend neither on the chunk nor on its other tokens. Which
+// tokens count is known on the device only, so those that do not are multiplied too; the CPU leaves them out.
 #include "loss/loss_verb.h"
 
 namespace mm1 {

@@ -23,8 +23,8 @@ static_assert(kLossThreads == kWalkThreads, "counted_rows walks rows");
 constexpr int64_t kWarpRowColumns = 1024;   // Rows up to this long are a warp's, longer ones a block's.
 constexpr int64_t kLossBlockRows = 1024;    // Rows of one block of a sum of losses.
 
-// Tokens of a chunk unless the caller says: each chunk reads and writes the whole float32 weight gradient, which then costs about a third of
-// its product at 700 TF and 4 TB/s (an estimate), and 400 MB hold its logits at a vocabulary of 50,000.
+// Tokens of a chunk unless the caller says: each chunk reads and writes the whole float32 weight gradient, which then costs about a third
+// of its product at 700 TF and 4 TB/s (an estimate), and 400 MB hold its logits at a vocabulary of 50,000.
 constexpr int64_t kLinearChunkTokens = 2048;
 
 // Image rows of a block of contrastive logits: 128 tiles of 128 x 256 at 4096 pairs.
@@ -182,8 +182,8 @@ struct ContrastiveGradient {
   int32_t vector_columns;            // log_sum_exp_columns begins at a multiple of 16 bytes.
 };
 
-mm1_status launch_contrastive_scalars(const char* verb, mm1_stream stream, const float* log_scale, const float* loss_gradient, int64_t pairs,
-                                      float max_scale, ContrastiveScalars* scalars);
+mm1_status launch_contrastive_scalars(const char* verb, mm1_stream stream, const float* log_scale, const float* loss_gradient,
+                                      int64_t pairs, float max_scale, ContrastiveScalars* scalars);
 mm1_status launch_contrastive_columns(const char* verb, mm1_stream stream, const ContrastiveColumns& columns);
 mm1_status launch_contrastive_finish(const char* verb, mm1_stream stream, const ContrastiveFinish& finish);
 mm1_status launch_contrastive_gradient(const char* verb, mm1_stream stream, const ContrastiveGradient& gradient);

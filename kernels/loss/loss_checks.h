@@ -83,7 +83,8 @@ inline LossSum loss_of(const float* values, int64_t rows, const mm1_step_state* 
 }
 
 // loss_gradient / what counts: the factor of a backward.
-inline LossSum factor_of(const mm1_operand& loss_gradient, int64_t rows, const mm1_step_state* step_state, float* result, LossPartial* partials) {
+inline LossSum factor_of(const mm1_operand& loss_gradient, int64_t rows, const mm1_step_state* step_state, float* result,
+                         LossPartial* partials) {
   LossSum sum = loss_of(nullptr, rows, step_state, result, partials);
   sum.counts_only = 1;
   sum.factor = static_cast<const float*>(loss_gradient.data);

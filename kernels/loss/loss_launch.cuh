@@ -11,7 +11,9 @@ namespace mm1 {
 template <class... P, class... A>
 mm1_status launch_loss_blocks(const char* verb, mm1_stream stream, int64_t blocks, void (*kernel)(P...), const A&... arguments) {
   if (blocks == 0) return MM1_STATUS_OK;
-  if (blocks > kGridX) return fail(MM1_STATUS_UNSUPPORTED, "%s: %lld rows need more blocks than a grid has.", verb, static_cast<long long>(blocks));
+  if (blocks > kGridX) {
+    return fail(MM1_STATUS_UNSUPPORTED, "%s: %lld blocks are more than a grid has.", verb, static_cast<long long>(blocks));
+  }
   dev::LaunchConfig config;
   config.grid = {static_cast<uint32_t>(blocks), 1, 1};
   config.block = {static_cast<uint32_t>(kLossThreads), 1, 1};

@@ -1,8 +1,8 @@
 // Sum over the rows of a loss, divided by what counts; or, without values, the factor that a backward multiplies by.
 //
 // Maths      LossSum of loss/loss.h: result = factor * scale * sum / denominator + beta * result, in float64, rounded once.
-// Order      fixed by the number of rows alone. Rows in blocks of 1024; in a block thread t adds rows t, t + 256, t + 512, t + 768, the threads
-//            are added by a tree; the blocks are added in ascending order.
+// Order      fixed by the number of rows alone. Rows in blocks of 1024; in a block thread t adds rows t, t + 256, t + 512, t + 768, the
+//            threads are added by a tree; the blocks are added in ascending order.
 // Layout     values [rows] float32; targets [rows] int32 or mask [rows] uint8; partial sums and counts [blocks] in the workspace.
 // Roles      sum_loss_blocks   256 threads for a block of rows; where one block is all, it writes the result.
 //            join_loss_blocks  one thread adds the blocks and writes the result.

@@ -1,5 +1,6 @@
 // The two functions of a verb, the same for every loss: read the record, check it, cut the workspace, run.
-// A verb has check_record and check_operands of its Args, a Parts(args, workspace) with its workspace's `bytes`, and run(stream, args, parts).
+// A verb has check_record and check_operands of its Args, a Parts(args, workspace) with its workspace's `bytes`, and
+// run(stream, args, parts).
 #ifndef MM1_LOSS_LOSS_VERB_H
 #define MM1_LOSS_LOSS_VERB_H
 

@@ -1,16 +1,16 @@
 // AIM's pixel loss of each patch, and its gradient.
 //
-// Maths      t = (target - mean) / sqrt(unbiased variance + epsilon), or the target as it is; loss = mean of (p - t)^2; dp = factor * (p - t).
-//            A patch whose deviation is 0 (epsilon 0) or that has one value has t = 0.
-// Order      fixed by the columns and the dtype of the prediction: packs in turn to the threads of a row's team, threads as in row_team.cuh. The
-//            variance is that of differences from the mean, in a second pass.
-// Layout     prediction [rows, columns] bfloat16 or float32, target the same or float32, rows of any stride; 16 bytes at a time where rows begin
-//            at multiples of 16 bytes, else element by element: the same bits. After the first pass the target lies in L1 or L2.
+// Maths      t = (target - mean) / sqrt(unbiased variance + epsilon), or the target as it is; loss = mean of (p - t)^2;
+//            dp = factor * (p - t). A patch whose deviation is 0 (epsilon 0) or that has one value has t = 0.
+// Order      fixed by the columns and the dtype of the prediction: packs in turn to the threads of a row's team, threads as in
+//            loss_team.cuh. The variance is that of differences from the mean, in a second pass.
+// Layout     prediction [rows, columns] bfloat16 or float32, target the same or float32, rows of any stride; 16 bytes at a time where rows
+//            begin at multiples of 16 bytes, else element by element: the same bits. After the first pass the target lies in L1 or L2.
 // Roles      patch_losses    a warp a row up to 1024 columns, else a block a row; rank 0 writes the loss.
 //            patch_gradient  the same; rows that do not count become zero.
 // Budget     96 bytes of shared memory, 256 threads, 80 registers.
 #include "loss/loss_launch.cuh"
-#include "loss/row_team.cuh"
+#include "loss/loss_team.cuh"
 
 namespace mm1 {
 
@@ -26,19 +26,19 @@ struct PatchScale {
 
 // Calls body(values, first, count) for this thread's packs, loaded kPacksAtOnce at a time.
 template <int Pack, class T, class Body>
-DEV_FN void for_packs(const RowTeam& team, const T* row, bool vector, int64_t columns, const Body& body) {
+DEV_FN void for_packs(const LossTeam& team, const T* row, bool vector, int64_t columns, const Body& body) {
   const int64_t packs = (columns + Pack - 1) / Pack;
   for (int64_t pack = team.rank; pack < packs; pack += team.threads * kPacksAtOnce) {
     float values[kPacksAtOnce][Pack];
     int count[kPacksAtOnce];
-    load_row_packs(row, vector, columns, pack, team.threads, values, count);
+    load_row_packs<false>(row, vector, columns, pack, team.threads, values, count);
     DEV_UNROLL for (int a = 0; a < kPacksAtOnce; a++) body(values[a], pack + a * team.threads, count[a]);
   }
 }
 
 // Pack is the prediction's, so that a column belongs to the same thread in every pass.
 template <int Pack, class U>
-DEV_FN PatchScale patch_scale(const PatchRows& rows, const RowTeam& team, const U* target, float* scratch) {
+DEV_FN PatchScale patch_scale(const PatchRows& rows, const LossTeam& team, const U* target, float* scratch) {
   if (!rows.normalize) return {0.0f, 1.0f};
   float sum = 0.0f;
   for_packs<Pack>(team, target, rows.vector_target, rows.columns, [&](const float(&x)[Pack], int64_t, int) {
@@ -63,7 +63,7 @@ template <class T, class U>
 DEV_KERNEL DEV_BOUNDS(kLossThreads) patch_losses(const DEV_GRID_CONST PatchRows rows) {
   DEV_SHARED(float, scratch, kSumsOfRow * kLossWarps);
   constexpr int kPack = kPackElements<T>;
-  const RowTeam team = row_team(team_threads(rows.columns));
+  const LossTeam team = loss_team(team_threads(rows.columns));
   if (team.row >= rows.rows) return;
   if (rows.mask != nullptr && rows.mask[team.row] == 0) {
     if (team.rank == 0) rows.losses[team.row] = 0.0f;
@@ -89,7 +89,7 @@ template <class T, class U>
 DEV_KERNEL DEV_BOUNDS(kLossThreads) patch_gradient(const DEV_GRID_CONST PatchRows rows) {
   DEV_SHARED(float, scratch, kSumsOfRow * kLossWarps);
   constexpr int kPack = kPackElements<T>;
-  const RowTeam team = row_team(team_threads(rows.columns));
+  const LossTeam team = loss_team(team_threads(rows.columns));
   if (team.row >= rows.rows) return;
   T* const gradient = row_of<T>(rows.gradient, team.row);
   if (rows.mask != nullptr && rows.mask[team.row] == 0) {

@@ -1,7 +1,7 @@
 // Softmax of a row that is never stored: its log-sum-exp in one pass (Milakov and Gimelshein 2018), and the probability of an element.
 // Exponentials are powers of two of the special function unit; the logarithm, one for each row, is a polynomial of rounded operations.
 #pragma once
-#include "loss/row_team.cuh"
+#include "loss/loss_team.cuh"
 
 namespace mm1 {
 
@@ -85,7 +85,7 @@ DEV_FN float log_sum_exp_of(const OnlineSoftmax& softmax) {
 }
 
 // Over the team, in each of its threads. `scratch` has two places for each warp of a block.
-DEV_FN OnlineSoftmax team_softmax(const RowTeam& team, OnlineSoftmax softmax, float* scratch) {
+DEV_FN OnlineSoftmax team_softmax(const LossTeam& team, OnlineSoftmax softmax, float* scratch) {
   DEV_UNROLL for (int distance = 16; distance > 0; distance /= 2) {
     const float maximum = dev::shfl_xor(softmax.maximum, distance);
     const float sum = dev::shfl_xor(softmax.sum, distance);

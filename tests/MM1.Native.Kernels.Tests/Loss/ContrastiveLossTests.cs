@@ -130,7 +130,7 @@ public sealed class ContrastiveLossTests
             new() { Pairs = 40, Width = 24, LogScale = 3, MaxScale = 10 },
             new() { Pairs = 40, Width = 24, LogScale = 4.6f, BetaLogScale = 1, Gradients = false },
         ];
-        return from device in TestDevices.Names.Concat(TestDevices.Native) from @case in cases select new TheoryDataRow<string, ContrastiveLossCase>(device, @case);
+        return from device in TestDevices.WithNative from @case in cases select new TheoryDataRow<string, ContrastiveLossCase>(device, @case);
     }
 
     [Theory, MemberData(nameof(Cases))]

@@ -7,7 +7,7 @@ public sealed class CrossEntropyTests
 {
     public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.Names.Select(name => new TheoryDataRow<string>(name));
 
-    public static IEnumerable<TheoryDataRow<string>> AllDevices() => TestDevices.Names.Concat(TestDevices.Native).Select(name => new TheoryDataRow<string>(name));
+    public static IEnumerable<TheoryDataRow<string>> AllDevices() => TestDevices.WithNative.Select(name => new TheoryDataRow<string>(name));
 
     public static IEnumerable<TheoryDataRow<string, CrossEntropyCase>> Cases()
     {
@@ -34,7 +34,7 @@ public sealed class CrossEntropyTests
             new() { Tokens = 20, Vocabulary = 40, Scale = 60, LossGradient = 65536 },
             new() { Tokens = 4, Vocabulary = 0, IgnoreEvery = 1 },
         ];
-        return from device in TestDevices.Names.Concat(TestDevices.Native) from @case in cases select new TheoryDataRow<string, CrossEntropyCase>(device, @case);
+        return from device in TestDevices.WithNative from @case in cases select new TheoryDataRow<string, CrossEntropyCase>(device, @case);
     }
 
     [Theory, MemberData(nameof(Cases))]

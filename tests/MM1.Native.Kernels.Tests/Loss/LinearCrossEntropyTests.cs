@@ -35,7 +35,7 @@ public sealed class LinearCrossEntropyTests
             new() { Tokens = 5, Width = 6, Vocabulary = 0, IgnoreEvery = 1, BetaInput = 1 },
             new() { Tokens = 40, Width = 16, Vocabulary = 1, ChunkTokens = 13 },
         ];
-        return from device in TestDevices.Names.Concat(TestDevices.Native) from @case in cases select new TheoryDataRow<string, LinearCrossEntropyCase>(device, @case);
+        return from device in TestDevices.WithNative from @case in cases select new TheoryDataRow<string, LinearCrossEntropyCase>(device, @case);
     }
 
     [Theory, MemberData(nameof(Cases))]

@@ -95,7 +95,7 @@ public sealed class PatchRegressionTests
                select new PatchRegressionCase { Patches = patches, Columns = 300, CountEvery = 2, LossGradient = -3, Denominator = patches == 1 ? 0 : 77 },
             new() { Patches = 5, Columns = 48, Epsilon = 0.1f },
         ];
-        return from device in TestDevices.Names.Concat(TestDevices.Native) from @case in cases select new TheoryDataRow<string, PatchRegressionCase>(device, @case);
+        return from device in TestDevices.WithNative from @case in cases select new TheoryDataRow<string, PatchRegressionCase>(device, @case);
     }
 
     [Theory, MemberData(nameof(Cases))]

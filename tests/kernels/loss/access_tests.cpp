@@ -24,8 +24,9 @@ Counted count(const Case& which) {
   which.run();
   Counted counted;
   for (const emulator::AccessSite& site : emulator::access_sites()) {
-    const bool of_packs = site.where.find("tile/pack.cuh") != std::string::npos || site.where.find("loss/row_team.cuh") != std::string::npos;
-    if (!site.global || !of_packs) continue;
+    const bool is_pack = site.where.find("tile/pack.cuh") != std::string::npos;
+    const bool is_group = site.where.find("loss/loss_team.cuh") != std::string::npos;
+    if (!site.global || (!is_pack && !is_group)) continue;
     (site.write ? counted.written : counted.read) += site.units;
     if (!site.write) counted.read_ideal += site.ideal;
   }
@@ -54,8 +55,8 @@ TEST(loss_access, logits_are_read_once_in_each_direction) {
   }
 }
 
-// Mean, variance and error of the forward, mean, variance and gradient of the backward: six passes over the target, of which all but two are
-// over what the first has brought; two over the prediction.
+// Mean, variance and error of the forward, mean, variance and gradient of the backward: six passes over the target, of which all but two
+// are over what the first has brought; two over the prediction.
 TEST(loss_access, patches_are_read_in_whole_sectors) {
   PatchRegressionCase which;
   which.patches = 8;

@@ -80,7 +80,8 @@ TEST(loss_arguments, cross_entropy_names_broken_rules) {
   forward.loss = loss.operand();
   forward.token_losses = losses.operand();
   forward.log_sum_exp = lse.operand();
-  const Rules<Forward> rules("cross_entropy_forward", mm1_cross_entropy_forward, mm1_cross_entropy_forward_workspace_bytes, forward);
+  const Rules<Forward> rules("cross_entropy_forward", mm1_cross_entropy_forward,
+                             mm1_cross_entropy_forward_workspace_bytes, forward);
   rules.fails(kInvalid, "tokens is -1", [](Forward* x) { x->tokens = -1; });
   rules.fails(kInvalid, "vocabulary is -1", [](Forward* x) { x->vocabulary = -1; });
   rules.fails(kInvalid, "logits is missing; it holds [3, 5]", [](Forward* x) { x->logits = {}; });
@@ -105,7 +106,8 @@ TEST(loss_arguments, cross_entropy_names_broken_rules) {
   backward.targets = forward.targets;
   backward.log_sum_exp = forward.log_sum_exp;
   backward.logits_gradient = gradient.operand();
-  const Rules<Backward> back("cross_entropy_backward", mm1_cross_entropy_backward, mm1_cross_entropy_backward_workspace_bytes, backward);
+  const Rules<Backward> back("cross_entropy_backward", mm1_cross_entropy_backward,
+                             mm1_cross_entropy_backward_workspace_bytes, backward);
   back.fails(kInvalid, "tokens is -1", [](Backward* x) { x->tokens = -1; });
   back.fails(kInvalid, "vocabulary is -1", [](Backward* x) { x->vocabulary = -1; });
   back.fails(kInvalid, "logits is missing", [](Backward* x) { x->logits = {}; });
@@ -125,7 +127,8 @@ TEST(loss_arguments, cross_entropy_names_broken_rules) {
 }
 
 TEST(loss_arguments, linear_cross_entropy_names_broken_rules) {
-  const auto x = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 1.0f), 3, 2), weight = upload(MM1_DTYPE_FLOAT32, std::vector<float>(10, 1.0f), 5, 2);
+  const auto x = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 1.0f), 3, 2);
+  const auto weight = upload(MM1_DTYPE_FLOAT32, std::vector<float>(10, 1.0f), 5, 2);
   const auto targets = upload_targets({0, 4, 1});
   DeviceBuffer loss(MM1_DTYPE_FLOAT32, 1), lse(MM1_DTYPE_FLOAT32, 3), dx(MM1_DTYPE_FLOAT32, 3, 2, 2), dw(MM1_DTYPE_FLOAT32, 5, 2, 2);
   using Forward = mm1_linear_cross_entropy_forward_args;
@@ -138,8 +141,8 @@ TEST(loss_arguments, linear_cross_entropy_names_broken_rules) {
   forward.targets = targets->operand();
   forward.loss = loss.operand();
   forward.log_sum_exp = lse.operand();
-  const Rules<Forward> rules("linear_cross_entropy_forward", mm1_linear_cross_entropy_forward, mm1_linear_cross_entropy_forward_workspace_bytes,
-                             forward);
+  const Rules<Forward> rules("linear_cross_entropy_forward", mm1_linear_cross_entropy_forward,
+                             mm1_linear_cross_entropy_forward_workspace_bytes, forward);
   rules.fails(kInvalid, "tokens is -1", [](Forward* a) { a->tokens = -1; });
   rules.fails(kInvalid, "width is -1", [](Forward* a) { a->width = -1; });
   rules.fails(kInvalid, "vocabulary is -1", [](Forward* a) { a->vocabulary = -1; });
@@ -165,8 +168,8 @@ TEST(loss_arguments, linear_cross_entropy_names_broken_rules) {
   backward.log_sum_exp = forward.log_sum_exp;
   backward.input_gradient = dx.operand();
   backward.weight_gradient = dw.operand();
-  const Rules<Backward> back("linear_cross_entropy_backward", mm1_linear_cross_entropy_backward, mm1_linear_cross_entropy_backward_workspace_bytes,
-                             backward);
+  const Rules<Backward> back("linear_cross_entropy_backward", mm1_linear_cross_entropy_backward,
+                             mm1_linear_cross_entropy_backward_workspace_bytes, backward);
   back.fails(kInvalid, "chunk_tokens is -1", [](Backward* a) { a->chunk_tokens = -1; });
   back.fails(kInvalid, "log_sum_exp is missing", [](Backward* a) { a->log_sum_exp = {}; });
   back.fails(kInvalid, "loss_gradient has dtype int32", [&](Backward* a) { a->loss_gradient = targets->operand(); });
@@ -182,7 +185,8 @@ TEST(loss_arguments, linear_cross_entropy_names_broken_rules) {
 }
 
 TEST(loss_arguments, contrastive_loss_names_broken_rules) {
-  const auto image = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2), text = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2);
+  const auto image = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2);
+  const auto text = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2);
   const auto scale = upload_scalar(1);
   DeviceBuffer loss(MM1_DTYPE_FLOAT32, 1), rows(MM1_DTYPE_FLOAT32, 3), columns(MM1_DTYPE_FLOAT32, 3), gradient(MM1_DTYPE_FLOAT32, 3, 2, 2);
   using Forward = mm1_contrastive_loss_forward_args;
@@ -195,7 +199,8 @@ TEST(loss_arguments, contrastive_loss_names_broken_rules) {
   forward.loss = loss.operand();
   forward.log_sum_exp_rows = rows.operand();
   forward.log_sum_exp_columns = columns.operand();
-  const Rules<Forward> rules("contrastive_loss_forward", mm1_contrastive_loss_forward, mm1_contrastive_loss_forward_workspace_bytes, forward);
+  const Rules<Forward> rules("contrastive_loss_forward", mm1_contrastive_loss_forward,
+                             mm1_contrastive_loss_forward_workspace_bytes, forward);
   rules.fails(kInvalid, "pairs is -1", [](Forward* x) { x->pairs = -1; });
   rules.fails(kInvalid, "width is -1", [](Forward* x) { x->width = -1; });
   rules.fails(kInvalid, "image is missing", [](Forward* x) { x->image = {}; });
@@ -219,13 +224,15 @@ TEST(loss_arguments, contrastive_loss_names_broken_rules) {
   backward.log_sum_exp_rows = forward.log_sum_exp_rows;
   backward.log_sum_exp_columns = forward.log_sum_exp_columns;
   backward.image_gradient = gradient.operand();
-  const Rules<Backward> back("contrastive_loss_backward", mm1_contrastive_loss_backward, mm1_contrastive_loss_backward_workspace_bytes, backward);
+  const Rules<Backward> back("contrastive_loss_backward", mm1_contrastive_loss_backward,
+                             mm1_contrastive_loss_backward_workspace_bytes, backward);
   back.fails(kInvalid, "loss_gradient has dtype int32", [](Backward* x) { x->loss_gradient = as(x->log_scale, MM1_DTYPE_INT32); });
   back.fails(kInvalid, "image_gradient has row_stride 1", [](Backward* x) { x->image_gradient.row_stride = 1; });
   back.fails(kInvalid, "text_gradient has dtype int32", [](Backward* x) { x->text_gradient = as(x->image_gradient, MM1_DTYPE_INT32); });
   back.fails(kInvalid, "text_gradient overlaps image_gradient", [](Backward* x) { x->text_gradient = x->image_gradient; });
   back.fails(kInvalid, "image_gradient overlaps text", [](Backward* x) { x->image_gradient = moved(x->text, 8); });
-  back.fails(kInvalid, "log_scale_gradient has dtype uint8", [](Backward* x) { x->log_scale_gradient = as(x->image_gradient, MM1_DTYPE_UINT8); });
+  back.fails(kInvalid, "log_scale_gradient has dtype uint8",
+             [](Backward* x) { x->log_scale_gradient = as(x->image_gradient, MM1_DTYPE_UINT8); });
   back.fails(kInvalid, "max_scale is -1", [](Backward* x) { x->max_scale = -1; });
   for (const float value : gradient.download()) CHECK(std::isnan(value));
   rules.has_common_rules();
@@ -233,7 +240,8 @@ TEST(loss_arguments, contrastive_loss_names_broken_rules) {
 }
 
 TEST(loss_arguments, patch_regression_names_broken_rules) {
-  const auto prediction = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 1.0f), 3, 2), target = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2);
+  const auto prediction = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 1.0f), 3, 2);
+  const auto target = upload(MM1_DTYPE_FLOAT32, std::vector<float>(6, 0.5f), 3, 2);
   DeviceBuffer loss(MM1_DTYPE_FLOAT32, 1), gradient(MM1_DTYPE_FLOAT32, 3, 2, 2);
   using Forward = mm1_patch_regression_forward_args;
   Forward forward = mm1_patch_regression_forward_args_default();
@@ -242,7 +250,8 @@ TEST(loss_arguments, patch_regression_names_broken_rules) {
   forward.prediction = prediction->operand();
   forward.target = target->operand();
   forward.loss = loss.operand();
-  const Rules<Forward> rules("patch_regression_forward", mm1_patch_regression_forward, mm1_patch_regression_forward_workspace_bytes, forward);
+  const Rules<Forward> rules("patch_regression_forward", mm1_patch_regression_forward,
+                             mm1_patch_regression_forward_workspace_bytes, forward);
   rules.fails(kInvalid, "patches is -1", [](Forward* x) { x->patches = -1; });
   rules.fails(kInvalid, "columns is -1", [](Forward* x) { x->columns = -1; });
   rules.fails(kInvalid, "prediction is missing", [](Forward* x) { x->prediction = {}; });
@@ -260,7 +269,8 @@ TEST(loss_arguments, patch_regression_names_broken_rules) {
   backward.prediction = forward.prediction;
   backward.target = forward.target;
   backward.prediction_gradient = gradient.operand();
-  const Rules<Backward> back("patch_regression_backward", mm1_patch_regression_backward, mm1_patch_regression_backward_workspace_bytes, backward);
+  const Rules<Backward> back("patch_regression_backward", mm1_patch_regression_backward,
+                             mm1_patch_regression_backward_workspace_bytes, backward);
   back.fails(kInvalid, "loss_gradient has dtype int32", [](Backward* x) { x->loss_gradient = as(x->target, MM1_DTYPE_INT32); });
   back.fails(kInvalid, "prediction_gradient has row_stride 1", [](Backward* x) { x->prediction_gradient.row_stride = 1; });
   back.fails(kInvalid, "prediction_gradient overlaps prediction", [](Backward* x) { x->prediction_gradient.data = x->prediction.data; });

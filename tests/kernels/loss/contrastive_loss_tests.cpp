@@ -1,5 +1,5 @@
-// Conformance of mm1_contrastive_loss_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a third in `shadow`; logits of
-// two blocks of rows in `late` and by seed only.
+// Conformance of mm1_contrastive_loss_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a third in `shadow`;
+// logits of two blocks of rows in `late` and by seed only.
 #include <cmath>
 
 #include "loss_case.h"

@@ -1,4 +1,5 @@
-// Conformance of mm1_linear_cross_entropy_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a quarter in `shadow`.
+// Conformance of mm1_linear_cross_entropy_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a quarter in
+// `shadow`.
 #include <limits>
 
 #include "loss/loss.h"
@@ -118,7 +119,8 @@ TEST(linear_cross_entropy, a_token_is_the_same_bits_among_any_others) {
                                       std::vector<float>(old.begin() + first, old.begin() + first + width));
         const std::pair<const Results*, int64_t> others[] = {{&alone, 0}, {&thin, token}, {&narrow, token}};
         for (const auto& [results, at] : others) {
-          for (const auto& [name, columns] : {std::pair<const char*, int64_t>{"log-sum-exp", 1}, {"token losses", 1}, {"input gradient", width}}) {
+          const std::pair<const char*, int64_t> parts[] = {{"log-sum-exp", 1}, {"token losses", 1}, {"input gradient", width}};
+          for (const auto& [name, columns] : parts) {
             const std::vector<float>& here = results->at(name).values;
             const std::vector<float>& there = expected.at(name).values;
             check_same_bits(name, std::vector<float>(here.begin() + at * columns, here.begin() + (at + 1) * columns),

@@ -246,7 +246,8 @@ std::map<std::string, std::vector<T>> by_definition(const ContrastiveLossCase& w
       gradient[at] = stored(which.dtype, scale * g);
     }
   }
-  std::map<std::string, std::vector<T>> results{{"loss", {loss / std::max(T(n), T(1))}}, {"row log-sum-exp", rows}, {"column log-sum-exp", columns}};
+  std::map<std::string, std::vector<T>> results{
+      {"loss", {loss / std::max(T(n), T(1))}}, {"row log-sum-exp", rows}, {"column log-sum-exp", columns}};
   results["log scale gradient"] = {(clamped ? 0 : scale_gradient) + 3 * T(which.beta_log_scale)};
   if (!which.gradients) return results;
   results["image gradient"] = product<T>(n, width, n, rows_of(gradient, n), rows_of(text, width));
@@ -291,9 +292,10 @@ std::map<std::string, std::vector<T>> by_definition(const PatchRegressionCase& w
 }  // namespace
 
 std::string CrossEntropyCase::name() const {
-  return "cross-entropy " + dtype_text(dtype) + " " + std::to_string(tokens) + "x" + std::to_string(vocabulary) + " padding " + show(padding) +
-         " offset " + show(offset) + " ignore " + show(ignore_every) + " z " + show(z_loss_weight) + " denominator " + show(denominator) +
-         (in_place ? " in place" : "") + " scale " + show(scale) + " loss gradient " + show(loss_gradient);
+  return "cross-entropy " + dtype_text(dtype) + " " + std::to_string(tokens) + "x" + std::to_string(vocabulary) + " padding " +
+         show(padding) + " offset " + show(offset) + " ignore " + show(ignore_every) + " z " + show(z_loss_weight) +
+         " denominator " + show(denominator) + (in_place ? " in place" : "") + " scale " + show(scale) +
+         " loss gradient " + show(loss_gradient);
 }
 
 Results CrossEntropyCase::run(const std::vector<float>& logits_values, const std::vector<int32_t>& target_values) const {
@@ -351,8 +353,8 @@ void CrossEntropyCase::check() const { check_case(*this, by_definition<double>(*
 
 std::string LinearCrossEntropyCase::name() const {
   return "linear cross-entropy " + dtype_text(dtype) + " " + std::to_string(tokens) + "x" + std::to_string(width) + "x" +
-         std::to_string(vocabulary) + " chunk " + show(chunk_tokens) + " padding " + show(padding) + " offset " + show(offset) + " ignore " +
-         show(ignore_every) + " betas " + show(beta_input) + " " + show(beta_weight);
+         std::to_string(vocabulary) + " chunk " + show(chunk_tokens) + " padding " + show(padding) + " offset " + show(offset) +
+         " ignore " + show(ignore_every) + " betas " + show(beta_input) + " " + show(beta_weight);
 }
 
 Results LinearCrossEntropyCase::run(const std::vector<float>& x_values, const std::vector<int32_t>& target_values,
@@ -430,7 +432,8 @@ std::vector<float> ContrastiveLossCase::unit_rows(uint64_t purpose) const {
 }
 
 Results ContrastiveLossCase::run() const {
-  const auto image = upload(dtype, unit_rows(1), pairs, width, padding, offset), text = upload(dtype, unit_rows(2), pairs, width, 2 * padding, offset);
+  const auto image = upload(dtype, unit_rows(1), pairs, width, padding, offset);
+  const auto text = upload(dtype, unit_rows(2), pairs, width, 2 * padding, offset);
   const auto scale = upload_scalar(log_scale), given = upload_scalar(loss_gradient);
   DeviceBuffer loss(MM1_DTYPE_FLOAT32, 1), rows(MM1_DTYPE_FLOAT32, pairs);
   DeviceBuffer columns(MM1_DTYPE_FLOAT32, 1, pairs, pairs, offset);
@@ -448,7 +451,8 @@ Results ContrastiveLossCase::run() const {
   CHECK_OK(mm1_contrastive_loss_forward(nullptr, &forward, workspace.address(), workspace.bytes()));
   finish_call();
 
-  DeviceBuffer image_gradient(dtype, pairs, width, width + padding, offset), text_gradient(dtype, pairs, width, width + 3 * padding, offset);
+  DeviceBuffer image_gradient(dtype, pairs, width, width + padding, offset);
+  DeviceBuffer text_gradient(dtype, pairs, width, width + 3 * padding, offset);
   DeviceBuffer scale_gradient(MM1_DTYPE_FLOAT32, 1);
   if (beta_log_scale != 0) scale_gradient.upload({3});
   mm1_contrastive_loss_backward_args backward = mm1_contrastive_loss_backward_args_default();

@@ -79,7 +79,9 @@ struct CrossEntropyCase {
   double shift = 0;
 
   std::string name() const;
-  std::vector<float> logits() const { return normal_values(dtype, static_cast<uint64_t>(vocabulary) + 1, tokens, vocabulary, scale, shift); }
+  std::vector<float> logits() const {
+    return normal_values(dtype, static_cast<uint64_t>(vocabulary) + 1, tokens, vocabulary, scale, shift);
+  }
   std::vector<int32_t> targets() const { return some_targets(tokens, vocabulary, ignore_every, ignore_index); }
   Results run() const { return run(logits(), targets()); }
   Results run(const std::vector<float>& logits, const std::vector<int32_t>& targets) const;

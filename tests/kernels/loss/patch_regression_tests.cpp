@@ -1,4 +1,5 @@
-// Conformance of mm1_patch_regression_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a third of it in `shadow`.
+// Conformance of mm1_patch_regression_forward and _backward. CI's cut: the whole list in modes `late` and by seed, a third of it in
+// `shadow`.
 #include <cmath>
 #include <limits>
 
@@ -18,7 +19,8 @@ constexpr size_t kStride = 1;
 struct Dtypes {
   mm1_dtype prediction, target;
 };
-constexpr Dtypes kDtypes[] = {{MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32}, {MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32}, {MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16}};
+constexpr Dtypes kDtypes[] = {
+    {MM1_DTYPE_FLOAT32, MM1_DTYPE_FLOAT32}, {MM1_DTYPE_BFLOAT16, MM1_DTYPE_FLOAT32}, {MM1_DTYPE_BFLOAT16, MM1_DTYPE_BFLOAT16}};
 
 PatchRegressionCase of(const Dtypes& dtypes, int64_t patches, int64_t columns) {
   PatchRegressionCase which;

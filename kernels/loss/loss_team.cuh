@@ -1,5 +1,5 @@
-// The threads that share a row: a warp or a block, by team_threads(columns). They take its packs in turn, thread t packs t, t + threads and so
-// on, and put their results together in an order that only their number fixes: lanes by butterfly, then warps ascending.
+// The threads that share a row: a warp or a block, by team_threads(columns). They take its packs in turn, thread t packs t, t + threads and
+// so on, and put their results together in an order that only their number fixes: lanes by butterfly, then warps ascending.
 #pragma once
 #include "dev/arithmetic.cuh"
 #include "loss/loss.h"
@@ -9,20 +9,20 @@ namespace mm1 {
 
 constexpr int kLossWarps = kLossThreads / 32;
 
-struct RowTeam {
+struct LossTeam {
   int64_t row;  // May lie beyond the rows there are: then the whole team ends.
   int threads;
   int rank;     // Of this thread.
 };
 
-DEV_FN RowTeam row_team(int threads) {
+DEV_FN LossTeam loss_team(int threads) {
   const int thread = static_cast<int>(dev::tid());
   if (threads == kLossThreads) return {static_cast<int64_t>(dev::bid_x()), threads, thread};
   return {static_cast<int64_t>(dev::bid_x()) * kLossWarps + thread / 32, threads, thread % 32};
 }
 
 // Sum over the team, the same bits in each of its threads. `scratch` has a place for each warp of a block; it serves one sum.
-DEV_FN float team_sum(const RowTeam& team, float value, float* scratch) {
+DEV_FN float team_sum(const LossTeam& team, float value, float* scratch) {
   DEV_UNROLL for (int distance = 16; distance > 0; distance /= 2) value = dev::add(value, dev::shfl_xor(value, distance));
   if (team.threads == 32) return value;
   if (dev::lane() == 0) scratch[dev::tid() / 32] = value;
@@ -46,16 +46,18 @@ DEV_FN int load_row_pack(const T* row, bool vector, int64_t columns, int64_t pac
   return count;
 }
 
-// `Count` packs that lie `step` apart, counts[a] elements of each. Whole ones are all on their way before the first is unpacked: one at a time
-// would leave the memory idle.
-template <class T, int Count, int Pack>
-DEV_FN void load_row_packs(const T* row, bool vector, int64_t columns, int64_t pack, int step, float (&values)[Count][Pack], int (&counts)[Count]) {
+// `Count` packs that lie `step` apart, counts[a] elements of each. Whole ones are all on their way before the first is unpacked: one at a
+// time would leave the memory idle. Streaming: for what nobody writes during the kernel and nobody reads again.
+template <bool Streaming, class T, int Count, int Pack>
+DEV_FN void load_row_packs(const T* row, bool vector, int64_t columns, int64_t pack, int step, float (&values)[Count][Pack],
+                           int (&counts)[Count]) {
   constexpr int kWords = Pack / kPackElements<T>;  // Of 16 bytes.
   if (vector && (pack + (Count - 1) * step + 1) * Pack <= columns) {
     uint4 bits[Count][kWords];
     DEV_UNROLL for (int a = 0; a < Count; a++) {
       DEV_UNROLL for (int w = 0; w < kWords; w++) {
-        bits[a][w] = dev::ld_global_16(row + (pack + a * step) * Pack + w * kPackElements<T>);
+        const T* const from = row + (pack + a * step) * Pack + w * kPackElements<T>;
+        bits[a][w] = Streaming ? dev::ld_global_16_streaming(from) : dev::ld_global_16(from);
       }
     }
     DEV_UNROLL for (int a = 0; a < Count; a++) {
