@@ -19,15 +19,13 @@ mm1_api full_table() {
   table.gemm_workspace_bytes = mm1_gemm_workspace_bytes;
   table.bias_gradient = mm1_bias_gradient;
   table.bias_gradient_workspace_bytes = mm1_bias_gradient_workspace_bytes;
+  table.flash_attention_forward = mm1_flash_attention_forward;
+  table.flash_attention_forward_workspace_bytes = mm1_flash_attention_forward_workspace_bytes;
+  table.flash_attention_backward = mm1_flash_attention_backward;
+  table.flash_attention_backward_workspace_bytes = mm1_flash_attention_backward_workspace_bytes;
   table.flash_attention_decode = mm1_flash_attention_decode;
   table.flash_attention_decode_workspace_bytes = mm1_flash_attention_decode_workspace_bytes;
   table.key_value_cache_append = mm1_key_value_cache_append;
-
-  table.flash_attention_backward = mm1_flash_attention_backward;
-  table.flash_attention_backward_workspace_bytes = mm1_flash_attention_backward_workspace_bytes;
-  table.flash_attention_forward = mm1_flash_attention_forward;
-  table.flash_attention_forward_workspace_bytes = mm1_flash_attention_forward_workspace_bytes;
-
   table.layer_norm_forward = mm1_layer_norm_forward;
   table.layer_norm_backward = mm1_layer_norm_backward;
   table.layer_norm_backward_workspace_bytes = mm1_layer_norm_backward_workspace_bytes;
@@ -36,7 +34,6 @@ mm1_api full_table() {
   table.rms_norm_backward_workspace_bytes = mm1_rms_norm_backward_workspace_bytes;
   table.l2_normalize_forward = mm1_l2_normalize_forward;
   table.l2_normalize_backward = mm1_l2_normalize_backward;
-
   table.add = mm1_add;
   table.multiply = mm1_multiply;
   table.scale = mm1_scale;
@@ -49,41 +46,11 @@ mm1_api full_table() {
   table.fill = mm1_fill;
   table.copy = mm1_copy;
   table.transpose_blocks = mm1_transpose_blocks;
-
-  table.convolution_forward = mm1_convolution_forward;
-  table.convolution_forward_workspace_bytes = mm1_convolution_forward_workspace_bytes;
-  table.convolution_backward_data = mm1_convolution_backward_data;
-  table.convolution_backward_data_workspace_bytes = mm1_convolution_backward_data_workspace_bytes;
-  table.convolution_backward_weight = mm1_convolution_backward_weight;
-  table.convolution_backward_weight_workspace_bytes = mm1_convolution_backward_weight_workspace_bytes;
-  table.adaptive_average_pool_forward = mm1_adaptive_average_pool_forward;
-  table.adaptive_average_pool_backward = mm1_adaptive_average_pool_backward;
-  table.grid_interpolation_forward = mm1_grid_interpolation_forward;
-  table.grid_interpolation_backward = mm1_grid_interpolation_backward;
-
   table.embedding_gather = mm1_embedding_gather;
   table.embedding_scatter_add = mm1_embedding_scatter_add;
   table.embedding_scatter_add_workspace_bytes = mm1_embedding_scatter_add_workspace_bytes;
   table.image_token_placement_forward = mm1_image_token_placement_forward;
   table.image_token_placement_backward = mm1_image_token_placement_backward;
-
-  table.gradient_norm = mm1_gradient_norm;
-  table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
-  table.adam_w = mm1_adam_w;
-  table.adafactor = mm1_adafactor;
-  table.adafactor_workspace_bytes = mm1_adafactor_workspace_bytes;
-
-  table.reduce = mm1_reduce;
-  table.reduce_rows = mm1_reduce_rows;
-  table.reduce_rows_workspace_bytes = mm1_reduce_rows_workspace_bytes;
-  table.arg_max = mm1_arg_max;
-  table.top_k = mm1_top_k;
-  table.softmax_forward = mm1_softmax_forward;
-  table.softmax_backward = mm1_softmax_backward;
-
-  table.random_fill = mm1_random_fill;
-  table.random_fill = mm1_random_fill;
-
   table.convolution_forward = mm1_convolution_forward;
   table.convolution_forward_workspace_bytes = mm1_convolution_forward_workspace_bytes;
   table.convolution_backward_data = mm1_convolution_backward_data;
@@ -110,6 +77,19 @@ mm1_api full_table() {
   table.patch_regression_forward_workspace_bytes = mm1_patch_regression_forward_workspace_bytes;
   table.patch_regression_backward = mm1_patch_regression_backward;
   table.patch_regression_backward_workspace_bytes = mm1_patch_regression_backward_workspace_bytes;
+  table.gradient_norm = mm1_gradient_norm;
+  table.gradient_norm_workspace_bytes = mm1_gradient_norm_workspace_bytes;
+  table.adam_w = mm1_adam_w;
+  table.adafactor = mm1_adafactor;
+  table.adafactor_workspace_bytes = mm1_adafactor_workspace_bytes;
+  table.reduce = mm1_reduce;
+  table.reduce_rows = mm1_reduce_rows;
+  table.reduce_rows_workspace_bytes = mm1_reduce_rows_workspace_bytes;
+  table.arg_max = mm1_arg_max;
+  table.top_k = mm1_top_k;
+  table.softmax_forward = mm1_softmax_forward;
+  table.softmax_backward = mm1_softmax_backward;
+  table.random_fill = mm1_random_fill;
 
   table.device_count = mm1_device_count;
   table.device_get_properties = mm1_device_get_properties;
