@@ -76,7 +76,8 @@ int64_t mm1_embedding_scatter_add_workspace_bytes(const mm1_embedding_scatter_ad
   return check.ok() ? mm1::scatter_workspace(args.tokens, args.width).bytes : -1;
 }
 
-mm1_status mm1_embedding_scatter_add(mm1_stream stream, const mm1_embedding_scatter_add_args* given, void* workspace, int64_t workspace_bytes) {
+mm1_status mm1_embedding_scatter_add(mm1_stream stream, const mm1_embedding_scatter_add_args* given, void* workspace,
+                                     int64_t workspace_bytes) {
   mm1_embedding_scatter_add_args args;
   MM1_RETURN_IF_FAILED(mm1::read_args(mm1::kScatter, given, &args));
   mm1::Check check(mm1::kScatter);

@@ -1,4 +1,5 @@
-// The verbs mm1_image_token_placement_forward and _backward: argument rules and launch. Placements lie in device memory and are not checked.
+// The verbs mm1_image_token_placement_forward and _backward: argument rules and launch. Placements lie in
+// device memory and are not checked.
 #include "embedding/embedding.h"
 #include "host/check.h"
 #include "host/device.h"

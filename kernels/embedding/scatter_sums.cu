@@ -2,11 +2,12 @@
 //
 // Maths      table[id] = sum of gradient[t] over the tokens t of id, ascending, + beta * table[id]; float32.
 // Order      fixed by the number of tokens of the id alone: pieces of 128 tokens, each summed in ascending order, added in ascending order.
-// Layout     keys, order: ids and tokens, sorted. A piece that is not the first of its id begins at a place p of them; its sum lies in row p / 128 - 1 of
-//            partial: pieces of one id are 128 apart, and the second piece of the next id begins later still, so no two share a row.
+// Layout     keys, order: ids and tokens, sorted. A piece that is not the first of its id begins at a place p of them; its sum lies in
+//            row p / 128 - 1 of partial: pieces of one id are 128 apart, and the second piece of the next id begins later still, so no two
+//            share a row.
 // Roles      sum_pieces   a warp for each row of partial and 32 packs of columns; a window of 128 places has at most one such piece
-//            sum_rows     a warp for each id and 32 packs of columns: the first piece and the sums of the others. With beta = 1 for each place where
-//                         an id begins, else for each row of the table, which finds its tokens by a binary search.
+//            sum_rows     a warp for each id and 32 packs of columns: the first piece and the sums of the others. With beta = 1 for
+//                         each place where an id begins, else for each row of the table, which finds its tokens by a binary search.
 // Budget     256 threads, no shared memory, about 64 registers. The id of a placeholder has thousands of tokens: pieces keep its sum short.
 #include "dev/arithmetic.cuh"
 #include "dev/launch.h"

@@ -2,8 +2,8 @@
 //
 // Maths      gather   output[t] = table[ids[t]], NaN where there is no such row; placements below 0 take text[t].
 //            split    text[t] = placement[t] < 0 ? gradient[t] : 0;  image[placement[t]] = gradient[t], rows that no token names are 0.
-// Roles      a warp for each row, eight in a block, and on by the grid; four accesses of 16 bytes on their way in each lane. The image's gradient is
-//            cleared first: no row knows whether a token names it.
+// Roles      a warp for each row, eight in a block, and on by the grid; four accesses of 16 bytes on their way in each lane. The image's
+//            gradient is cleared first: no row knows whether a token names it.
 // Budget     256 threads, no shared memory, about 40 registers.
 // In place   a row is read by the warp that writes it, each element by its own lane.
 #include "dev/launch.h"

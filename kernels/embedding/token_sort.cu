@@ -1,5 +1,5 @@
-// Groups tokens by id: a stable radix sort of (id, token) by digits of 8 bits, least significant first. No atomics: equal digits of a warp find each
-// other by votes, so that tokens of one id stay in ascending order.
+// Groups tokens by id: a stable radix sort of (id, token) by digits of 8 bits, least significant first. No atomics: equal digits of a warp
+// find each other by votes, so that tokens of one id stay in ascending order.
 //
 // Layout     keys and order [2, tokens]: one buffer is read while the other is written; counts [tiles, 256].
 // Roles      count_digits    a block of 8 warps for each tile of 2048 tokens, a warp for 256 of them: how often each digit occurs
@@ -132,7 +132,8 @@ DEV_KERNEL DEV_BOUNDS(kThreads) place_tokens(const DEV_GRID_CONST SortPass pass)
     if (token >= pass.tokens) continue;
     const uint32_t at = own[keys[round] >> pass.shift & (kSortDigits - 1)] + ranks[round];
     dev::st_global_4(pass.keys_out + at, keys[round]);
-    dev::st_global_4(pass.order_out + at, pass.ids.data != nullptr ? static_cast<uint32_t>(token) : dev::ld_global_4(pass.order_in + token));
+    dev::st_global_4(pass.order_out + at,
+                     pass.ids.data != nullptr ? static_cast<uint32_t>(token) : dev::ld_global_4(pass.order_in + token));
   }
 }
 

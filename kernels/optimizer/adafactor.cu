@@ -1,11 +1,12 @@
 // One Adafactor step over all tensors (Shazeer and Stern 2018, algorithm 4 with an external learning rate), in four launches.
 //
-// Maths      factored: R = means over columns, C = means over rows of g^2 + epsilon, both with decay b2 = 1 - t^decay_exponent; the second moment is
-//            R C / mean(R), the update u = g / sqrt(R / mean(R)) / sqrt(C). Products of two statistics are never formed: at epsilon's size
-//            they underflow. Not factored: v with the same decay, u = g / sqrt(v).
-//            p = p - (step u + decay p), step = lr max(epsilon_scale, RMS(p)) / max(1, RMS(u) / clip_threshold), through the first moment if beta1.
-// Order      fixed by a tensor's shape. A tensor is cut into 64 slots of rows, columns or elements; sums in float32 over runs of 32 values of a thread,
-//            in float64 beyond; lanes in pairs, warps ascending, slots ascending.
+// Maths      factored: R = means over columns, C = means over rows of g^2 + epsilon, both with decay b2 = 1 - t^decay_exponent; the second
+//            moment is R C / mean(R), the update u = g / sqrt(R / mean(R)) / sqrt(C). Products of two statistics are never formed: at
+//            epsilon's size they underflow. Not factored: v with the same decay, u = g / sqrt(v).
+//            p = p - (step u + decay p), step = lr max(epsilon_scale, RMS(p)) / max(1, RMS(u) / clip_threshold), through the first moment
+//            if beta1.
+// Order      fixed by a tensor's shape. A tensor is cut into 64 slots of rows, columns or elements; sums in float32 over runs of 32 values
+//            of a thread, in float64 beyond; lanes in pairs, warps ascending, slots ascending.
 // Roles      one block of 256 threads for a slot of a tensor, and on by the grid. A row is a warp's; a tile of 32 columns a block's, warp w
 //            with rows w, w + 8, ...
 //            adafactor_rows      R; v and its sum of squared updates; sums of squared parameters
@@ -37,7 +38,8 @@ struct AdafactorStep {
 
 DEV_FN AdafactorStep step_of(const Adafactor& args) {
   const double fresh = real_power(static_cast<double>(args.step_state->step), args.decay_exponent);
-  return {args.step_state->learning_rate, args.step_state->clip_factor, static_cast<float>(dev::add(1.0, -fresh)), static_cast<float>(fresh)};
+  return {args.step_state->learning_rate, args.step_state->clip_factor, static_cast<float>(dev::add(1.0, -fresh)),
+          static_cast<float>(fresh)};
 }
 
 DEV_FN bool is_factored(const mm1_optimizer_tensor& tensor) { return tensor.second_moment_row != nullptr; }
@@ -112,7 +114,8 @@ DEV_FN float row_factor(const AdafactorStep& now, const mm1_optimizer_tensor& te
   return dev::divide(now.clip, dev::square_root(dev::divide(tensor.second_moment_row[row], mean)));
 }
 
-DEV_FN void row_statistics(const AdafactorStep& now, float epsilon, const mm1_optimizer_tensor& tensor, const Part& part, AdafactorPartial* own) {
+DEV_FN void row_statistics(const AdafactorStep& now, float epsilon, const mm1_optimizer_tensor& tensor, const Part& part,
+                           AdafactorPartial* own) {
   const bool aligned = is_aligned(tensor.gradient) && is_aligned(tensor.master) && tensor.columns % 4 == 0;
   for (int64_t row = part.first + dev::tid() / 32; row < part.end; row += kWarps) {
     const int64_t begin = row * tensor.columns;
@@ -128,7 +131,8 @@ DEV_FN void row_statistics(const AdafactorStep& now, float epsilon, const mm1_op
   }
 }
 
-DEV_FN void element_statistics(const AdafactorStep& now, float epsilon, const mm1_optimizer_tensor& tensor, const Part& part, AdafactorPartial* own) {
+DEV_FN void element_statistics(const AdafactorStep& now, float epsilon, const mm1_optimizer_tensor& tensor, const Part& part,
+                               AdafactorPartial* own) {
   const bool aligned = is_aligned(tensor.gradient) && is_aligned(tensor.master) && is_aligned(tensor.second_moment);
   const int64_t count = part.end - part.first;
   own->parameters = sum_of_squares(tensor.master + part.first, aligned, count, dev::tid(), kOptimizerThreads);
@@ -254,8 +258,8 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_updates(const DEV_GRID_CONST 
 
 // p -= step u + decay p of the fours of [begin, begin + count), u = factor gradient / sqrt(variance), through the first moment where there
 // is one.
-DEV_FN void apply(const Adafactor& args, const mm1_optimizer_tensor& tensor, int64_t begin, int64_t count, uint32_t member, int size, float factor,
-                  const float* variance, bool aligned, float step, float decay) {
+DEV_FN void apply(const Adafactor& args, const mm1_optimizer_tensor& tensor, int64_t begin, int64_t count, uint32_t member, int size,
+                  float factor, const float* variance, bool aligned, float step, float decay) {
   const float rest1 = static_cast<float>(dev::add(1.0, -static_cast<double>(args.beta1)));
   const bool shadow_aligned = aligned && is_shadow_aligned(tensor);
   DEV_NO_UNROLL for (int64_t place = 4 * member; place < count; place += int64_t{4} * size) {
@@ -299,7 +303,8 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_apply(const DEV_GRID_CONST Ad
     if (clip < 1.0) clip = 1.0;  // A NaN stays one.
     const float step = static_cast<float>(dev::divide(dev::multiply(learning_rate, scale), clip));
     const float decay = static_cast<float>(dev::multiply(learning_rate, static_cast<double>(tensor.weight_decay)));
-    const bool aligned = is_aligned(tensor.master) && is_aligned(tensor.gradient) && (args.beta1 == 0.0f || is_aligned(tensor.first_moment));
+    const bool aligned =
+        is_aligned(tensor.master) && is_aligned(tensor.gradient) && (args.beta1 == 0.0f || is_aligned(tensor.first_moment));
     if (!is_factored(tensor)) {
       apply(args, tensor, part.first, part.end - part.first, dev::tid(), kOptimizerThreads, now.clip, tensor.second_moment + part.first,
             aligned && is_aligned(tensor.second_moment), step, decay);
@@ -307,8 +312,8 @@ DEV_KERNEL DEV_BOUNDS(kOptimizerThreads) adafactor_apply(const DEV_GRID_CONST Ad
     }
     const float mean = row_mean(tensor, partials);
     for (int64_t row = part.first + dev::tid() / 32; row < part.end; row += kWarps) {
-      apply(args, tensor, row * tensor.columns, tensor.columns, dev::lane(), 32, row_factor(now, tensor, row, mean), tensor.second_moment_column,
-            aligned && is_aligned(tensor.second_moment_column) && tensor.columns % 4 == 0, step, decay);
+      apply(args, tensor, row * tensor.columns, tensor.columns, dev::lane(), 32, row_factor(now, tensor, row, mean),
+            tensor.second_moment_column, aligned && is_aligned(tensor.second_moment_column) && tensor.columns % 4 == 0, step, decay);
     }
   }
 }

@@ -1,11 +1,11 @@
 // One AdamW step over all tensors in one launch: 28 bytes of memory traffic an element and a shadow of 2 or 4 bytes.
 //
 // Maths      g = clip gradient; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-//            p = p - (step m / (sqrt(v) root + epsilon) + decay p), step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t), decay = lr lambda.
-//            The decay joins the update before it is taken off p: 1 - lr lambda, rounded to float32, would lose most of a small lr lambda.
+//            p = p - (step m / (sqrt(v) root + epsilon) + decay p), step = lr / (1 - beta1^t), root = 1 / sqrt(1 - beta2^t), decay =
+//            lr lambda. The decay joins the update before it is taken off p: 1 - lr lambda, rounded to float32, would lose most of it.
 // Step       learning rate, step, clip factor and skip flag are read from the step state by every block; powers in float64.
-// Roles      two blocks of 256 threads for each multiprocessor; block b takes chunks b, b + blocks, ... of 4096 elements of one tensor, a thread
-//            fours of neighbours, two fours on their way at a time. Elements are independent: no bit depends on the grid.
+// Roles      two blocks of 256 threads for each multiprocessor; block b takes chunks b, b + blocks, ... of 4096 elements of one tensor, a
+//            thread fours of neighbours, two fours on their way at a time. Elements are independent: no bit depends on the grid.
 // Budget     1 KB of shared memory, 256 threads, about 96 registers.
 #include "dev/launch.h"
 #include "host/device.h"

@@ -1,8 +1,9 @@
 // The 2-norm of all gradients together, the clip factor and the guard: no value goes to the host.
 //
 // Maths      norm = sqrt(sum of squares), float64: the square of a float32 is exact. clip_factor = min(1, max_norm / (norm + 1e-6)).
-// Order      fixed by the tensors alone. Chunks of 16,384 elements of one tensor, tensors ascending; slot s of 256 sums its run of neighbouring
-//            chunks: a thread four accumulators for every 256th four elements, lanes in pairs, warps ascending; slots ascending by eights.
+// Order      fixed by the tensors alone. Chunks of 16,384 elements of one tensor, tensors ascending; slot s of 256 sums its run of
+//            neighbouring chunks: a thread four accumulators for every 256th four elements, lanes in pairs, warps ascending; slots
+//            ascending by eights.
 // Roles      sum_squares           a block of 256 threads for each slot; finds its chunks in the tensor list (tensor_walk.cuh).
 //            finish_gradient_norm  a warp; writes the step state.
 // Budget     1 KB of shared memory, 256 threads, about 64 registers.

@@ -68,7 +68,8 @@ mm1_status mm1_gradient_norm(mm1_stream stream, const mm1_gradient_norm_args* gi
   check.workspace(workspace, workspace_bytes, mm1::kNormWorkspace);
   MM1_RETURN_IF_FAILED(check.status());
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kGradientNorm, &stream));
-  const mm1::GradientNorm norm{args.tensors, args.tensor_count, args.step_state, static_cast<double*>(workspace), args.max_norm, args.skip_non_finite};
+  const mm1::GradientNorm norm{args.tensors,  args.tensor_count,   args.step_state, static_cast<double*>(workspace),
+                               args.max_norm, args.skip_non_finite};
   return mm1::launch_gradient_norm(stream, norm);
 }
 
@@ -104,6 +105,7 @@ mm1_status mm1_adafactor(mm1_stream stream, const mm1_adafactor_args* given, voi
   MM1_RETURN_IF_FAILED(check.status());
   MM1_RETURN_IF_FAILED(mm1::enter(mm1::kAdafactor, &stream));
   if (args.tensor_count == 0) return MM1_STATUS_OK;
-  return mm1::launch_adafactor(stream, {args.tensors, args.tensor_count, args.step_state, static_cast<mm1::AdafactorPartial*>(workspace),
-                                        args.decay_exponent, args.epsilon, args.epsilon_scale, args.clip_threshold, args.beta1, args.scale_parameter});
+  return mm1::launch_adafactor(
+      stream, {args.tensors, args.tensor_count, args.step_state, static_cast<mm1::AdafactorPartial*>(workspace), args.decay_exponent,
+               args.epsilon, args.epsilon_scale, args.clip_threshold, args.beta1, args.scale_parameter});
 }

@@ -1,5 +1,5 @@
-// All elements of all tensors as one list of chunks, each within one tensor, found by the blocks themselves in a list that lies in device memory:
-// 256 tensors at a time, the chunks of each counted by a prefix sum, then a binary search for each chunk.
+// All elements of all tensors as one list of chunks, each within one tensor, found by the blocks themselves in a list that lies in device
+// memory: 256 tensors at a time, the chunks of each counted by a prefix sum, then a binary search for each chunk.
 #pragma once
 #include "optimizer/float64.cuh"
 #include "optimizer/optimizer.h"
@@ -13,8 +13,8 @@ DEV_FN uint32_t chunks_of(int64_t count, int64_t chunk_elements) {
   return count > 0 ? static_cast<uint32_t>((count + chunk_elements - 1) / chunk_elements) : 0;
 }
 
-// Counts the chunks of 256 tensors from `batch` on: ends[i] becomes the number of chunks of the first i + 1 of them. All threads of the block together;
-// whoever reads the ends of another batch must have passed a barrier.
+// Counts the chunks of 256 tensors from `batch` on: ends[i] becomes the number of chunks of the first i + 1 of them. All threads of the
+// block together; whoever reads the ends of another batch must have passed a barrier.
 DEV_FN void count_chunks(const mm1_optimizer_tensor* tensors, int64_t tensor_count, int64_t batch, int64_t chunk_elements, uint32_t* ends) {
   const int64_t own = batch + dev::tid();
   ends[dev::tid()] = own < tensor_count ? chunks_of(tensors[own].count, chunk_elements) : 0;
@@ -34,11 +34,11 @@ DEV_FN void count_chunks(const mm1_optimizer_tensor* tensors, int64_t tensor_cou
   dev::sync_block();
 }
 
-// Calls body(tensor, number of the chunk within it) for chunks first, first + step, ... below end; all threads of the block together. `is_counted`: the
-// ends are those of the first batch.
+// Calls body(tensor, number of the chunk within it) for chunks first, first + step, ... below end; all threads of the block together.
+// `is_counted`: the ends are those of the first batch.
 template <class Body>
-DEV_FN void walk_chunks(const mm1_optimizer_tensor* tensors, int64_t tensor_count, int64_t chunk_elements, int64_t first, int64_t end, int64_t step,
-                        uint32_t* ends, bool is_counted, const Body& body) {
+DEV_FN void walk_chunks(const mm1_optimizer_tensor* tensors, int64_t tensor_count, int64_t chunk_elements, int64_t first, int64_t end,
+                        int64_t step, uint32_t* ends, bool is_counted, const Body& body) {
   int64_t before = 0;  // Chunks of the tensors before this batch.
   for (int64_t batch = 0; batch < tensor_count && first < end; batch += kOptimizerThreads) {
     if (batch > 0 || !is_counted) {

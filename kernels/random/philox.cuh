@@ -1,7 +1,7 @@
 // Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a bijection of a 128-bit counter
 // under a 64-bit key, and the way from a word to a float. docs/architecture.md ("Random numbers") gives every step to the bit: integers,
-// conversions to nearest, and +, *, fused multiply-add and square root, each rounded once. The host finds the bounds of truncated draws with the same
-// functions: no product of them feeds a sum outside of a fused multiply-add, so that no compiler can contract what is written here.
+// conversions to nearest, and +, *, fused multiply-add and square root, each rounded once. The host finds the bounds of truncated draws
+// with the same functions: no product feeds a sum outside of a fused multiply-add, so that no compiler can contract what is written here.
 #pragma once
 #include "dev/arithmetic.cuh"
 #include "tile/host_device.h"

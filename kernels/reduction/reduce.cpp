@@ -34,7 +34,8 @@ void check_record(const mm1_reduce_rows_args& args, Check* check) {
                 static_cast<Long>(args.output_rows), static_cast<Long>(args.rows));
   } else {
     check->that(args.output_rows == 0 ? args.rows == 0 : args.rows % args.output_rows == 0,
-                "output_rows is %lld, which does not divide rows (%lld).", static_cast<Long>(args.output_rows), static_cast<Long>(args.rows));
+                "output_rows is %lld, which does not divide rows (%lld).", static_cast<Long>(args.output_rows),
+                static_cast<Long>(args.rows));
   }
 }
 

@@ -1,8 +1,8 @@
 // One value for each row: sum, mean or maximum of its columns, or the sum of products with a second row.
 //
 // Maths      output[r] = reduction(x[r, :]) + beta * output[r]; with a multiplier the sum of x[r, c] * multiplier[r, c]. float32.
-// Order      fixed by columns and dtype: a thread has every so-manieth pack of 16 bytes and an accumulator for each place in a pack; these are
-//            folded in pairs, lanes in pairs, warps in ascending order.
+// Order      fixed by columns and dtype: a thread has every so-manieth pack of 16 bytes and an accumulator for each place in a pack; these
+//            are folded in pairs, lanes in pairs, warps in ascending order.
 // Roles      rows of up to 1024 columns: a warp each, eight in a block; longer ones: a block of eight warps.
 // Budget     256 threads, 32 bytes of shared memory, about 64 registers.
 #include "reduction/reduction.h"

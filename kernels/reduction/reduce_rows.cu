@@ -4,7 +4,7 @@
 // Order      fixed by the rows of one output row: blocks of 256 rows; in a block warp w sums rows w, w + 8, ..., the 8 sums are added in
 //            ascending order; the blocks are added in ascending order.
 // Layout     the rows of s begin at s * first_step and lie row_step apart; partial [output rows, blocks, columns] float32.
-// Roles      reduce_rows       256 threads for one block of one output row and 32 packs of its columns; writes the result where one block is all.
+// Roles      reduce_rows       256 threads for one block of one output row and 32 packs of its columns; writes the result where one is all.
 //            join_row_blocks   a thread for each element of the output adds the blocks.
 // Budget     8 KB of shared memory, 256 threads, about 64 registers.
 #include "reduction/reduction.h"

@@ -25,7 +25,8 @@ void check_outputs(Check* check, const mm1_operand& x, int64_t rows, int64_t col
   check->apart("values", largest, "indices", places);
 }
 
-Selection selection_of(const mm1_operand& x, int64_t rows, int64_t columns, const mm1_operand& indices, const mm1_operand& values, int64_t k) {
+Selection selection_of(const mm1_operand& x, int64_t rows, int64_t columns, const mm1_operand& indices, const mm1_operand& values,
+                       int64_t k) {
   Selection selection{};
   selection.x = row_operand(x, rows);
   selection.indices = row_operand(indices, rows);

@@ -1,8 +1,8 @@
 // The k largest elements of each row in descending order; the first of them alone is mm1_arg_max.
 //
-// Maths      elements in the order (value descending, index ascending); NaN is above all, the zeros are equal. Values are copied bit by bit.
-// Roles      rows of up to 1024 columns: a warp each, which looks through its row once for each of the k. Longer rows: a block of sixteen
-//            warps, each with a sixteenth of the row and its best element that is not taken yet; the best of these is the next, and
+// Maths      elements in the order (value descending, index ascending); NaN is above all, the zeros are equal. Values are copied as bits.
+// Roles      rows of up to 1024 columns: a warp each, which looks through its row once for each of the k. Longer rows: a block of
+//            sixteen warps, each with a sixteenth of the row and its best element that is not taken yet; the best of these is the next, and
 //            only the warp that had it looks through its share again: columns + k * columns / 16 elements in all.
 // Budget     256 (512) threads, 128 bytes of shared memory, about 48 registers.
 // Not here   a row of several blocks; rows are independent, and a long row alone does not fill the device.

@@ -32,11 +32,13 @@ TEST(embedding_arguments, are_checked) {
   gather_fails(kInvalid, "embedding_gather: vocabulary is -1", [](auto& a) { a.vocabulary = -1; });
   gather_fails(kInvalid, "embedding_gather: width is -1", [](auto& a) { a.width = -1; });
   gather_fails(kInvalid, "embedding_gather: ids is missing", [](auto& a) { a.ids.data = nullptr; });
-  gather_fails(kInvalid, "embedding_gather: ids has dtype float32; this call needs int32 or int64.", [](auto& a) { a.ids.dtype = MM1_DTYPE_FLOAT32; });
+  gather_fails(kInvalid, "embedding_gather: ids has dtype float32; this call needs int32 or int64.",
+               [](auto& a) { a.ids.dtype = MM1_DTYPE_FLOAT32; });
   gather_fails(kInvalid, "embedding_gather: table is missing", [](auto& a) { a.table.data = nullptr; });
   gather_fails(MM1_STATUS_UNSUPPORTED, "embedding_gather: table has dtype float16; this device computes in bfloat16 and float32.",
                [](auto& a) { a.table.dtype = MM1_DTYPE_FLOAT16; });
-  gather_fails(kInvalid, "embedding_gather: output has dtype bfloat16; this call needs float32.", [](auto& a) { a.output.dtype = MM1_DTYPE_BFLOAT16; });
+  gather_fails(kInvalid, "embedding_gather: output has dtype bfloat16; this call needs float32.",
+               [](auto& a) { a.output.dtype = MM1_DTYPE_BFLOAT16; });
   gather_fails(kInvalid, "embedding_gather: output has row_stride 3, less than its 4 columns", [](auto& a) { a.output.row_stride = 3; });
   gather_fails(kInvalid, "embedding_gather: output overlaps table", [](auto& a) { a.output = a.table; });
 
@@ -59,7 +61,9 @@ TEST(embedding_arguments, are_checked) {
   scatter_fails(kInvalid, "embedding_scatter_add: output_gradient is missing", [](auto& a) { a.output_gradient.data = nullptr; }, 1 << 16);
   scatter_fails(kInvalid, "embedding_scatter_add: table_gradient has dtype bfloat16; this call needs float32.",
                 [](auto& a) { a.table_gradient.dtype = MM1_DTYPE_BFLOAT16; }, 1 << 16);
-  scatter_fails(kInvalid, "embedding_scatter_add: table_gradient overlaps output_gradient", [](auto& a) { a.table_gradient = a.output_gradient; }, 1 << 16);
+  scatter_fails(
+      kInvalid, "embedding_scatter_add: table_gradient overlaps output_gradient", [](auto& a) { a.table_gradient = a.output_gradient; },
+      1 << 16);
   scatter_fails(kInvalid, "embedding_scatter_add: reserved is 1", [](auto& a) { a.reserved = 1; }, 1 << 16);
   scatter_fails(MM1_STATUS_WORKSPACE_TOO_SMALL, "embedding_scatter_add: the workspace has 8 bytes", [](auto&) {}, 8);
   mm1_embedding_scatter_add_args bad = scatter;
@@ -70,7 +74,8 @@ TEST(embedding_arguments, are_checked) {
 }
 
 TEST(embedding_arguments, of_placements) {
-  DeviceBuffer places(MM1_DTYPE_INT32, 3), text(MM1_DTYPE_FLOAT32, 3, 4, 4), output(MM1_DTYPE_FLOAT32, 3, 4, 4), image(MM1_DTYPE_FLOAT32, 2, 4, 4);
+  DeviceBuffer places(MM1_DTYPE_INT32, 3), text(MM1_DTYPE_FLOAT32, 3, 4, 4), output(MM1_DTYPE_FLOAT32, 3, 4, 4),
+      image(MM1_DTYPE_FLOAT32, 2, 4, 4);
   mm1_image_token_placement_forward_args forward = mm1_image_token_placement_forward_args_default();
   forward.tokens = 3;
   forward.image_tokens = 2;
@@ -87,7 +92,8 @@ TEST(embedding_arguments, of_placements) {
   forward_fails("image_token_placement_forward: tokens is -1", [](auto& a) { a.tokens = -1; });
   forward_fails("image_token_placement_forward: image_tokens is -1", [](auto& a) { a.image_tokens = -1; });
   forward_fails("image_token_placement_forward: width is -1", [](auto& a) { a.width = -1; });
-  forward_fails("image_token_placement_forward: placement has dtype float32; this call needs int32.", [](auto& a) { a.placement = a.text; });
+  forward_fails("image_token_placement_forward: placement has dtype float32; this call needs int32.",
+                [](auto& a) { a.placement = a.text; });
   forward_fails("image_token_placement_forward: text is missing", [](auto& a) { a.text.data = nullptr; });
   forward_fails("image_token_placement_forward: image is missing", [](auto& a) { a.image.data = nullptr; });
   forward_fails("image_token_placement_forward: output is missing", [](auto& a) { a.output.data = nullptr; });
@@ -107,8 +113,10 @@ TEST(embedding_arguments, of_placements) {
   };
   backward_fails("image_token_placement_backward: output_gradient is missing", [](auto& a) { a.output_gradient.data = nullptr; });
   backward_fails("image_token_placement_backward: text_gradient has row_stride 3", [](auto& a) { a.text_gradient.row_stride = 3; });
-  backward_fails("image_token_placement_backward: image_gradient has dtype int32", [](auto& a) { a.image_gradient.dtype = MM1_DTYPE_INT32; });
-  backward_fails("image_token_placement_backward: image_gradient overlaps text_gradient", [](auto& a) { a.image_gradient.data = a.text_gradient.data; });
+  backward_fails("image_token_placement_backward: image_gradient has dtype int32",
+                 [](auto& a) { a.image_gradient.dtype = MM1_DTYPE_INT32; });
+  backward_fails("image_token_placement_backward: image_gradient overlaps text_gradient",
+                 [](auto& a) { a.image_gradient.data = a.text_gradient.data; });
   for (const float value : output.download()) CHECK(std::isnan(value));
 }
 

@@ -31,7 +31,8 @@ inline std::vector<int64_t> ids_of(int64_t tokens, int64_t vocabulary) {
 
 // Ids in device memory, as int32 or int64.
 struct IdBuffer {
-  IdBuffer(const std::vector<int64_t>& ids, bool wide) : buffer(wide ? MM1_DTYPE_INT64 : MM1_DTYPE_INT32, static_cast<int64_t>(ids.size())) {
+  IdBuffer(const std::vector<int64_t>& ids, bool wide)
+      : buffer(wide ? MM1_DTYPE_INT64 : MM1_DTYPE_INT32, static_cast<int64_t>(ids.size())) {
     if (wide) {
       buffer.upload_elements(ids);
     } else {

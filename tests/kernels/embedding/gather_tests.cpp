@@ -35,7 +35,8 @@ void check_rows(const std::string& what, std::vector<float> actual, std::vector<
 std::vector<int32_t> placement_of(int64_t tokens, int64_t image_tokens) {
   std::vector<int32_t> placement(static_cast<size_t>(tokens), -1), rows;
   for (int64_t row = 0; row < image_tokens; row++) rows.push_back(static_cast<int32_t>(row));
-  std::sort(rows.begin(), rows.end(), [](int32_t a, int32_t b) { return mixed(static_cast<uint64_t>(a)) < mixed(static_cast<uint64_t>(b)); });
+  std::sort(rows.begin(), rows.end(),
+            [](int32_t a, int32_t b) { return mixed(static_cast<uint64_t>(a)) < mixed(static_cast<uint64_t>(b)); });
   const int64_t named = std::min(tokens, (image_tokens + 1) / 2);
   for (int64_t i = 0; i < named; i++) placement[static_cast<size_t>((i * 7 + 3) % tokens)] = -2;
   size_t next = 0;
@@ -63,8 +64,10 @@ TEST(embedding, gather_copies_rows) {
         }
         const std::vector<float> nothing(static_cast<size_t>(shape.width), NAN);
         std::vector<float> expected;
-        for (const int64_t id : ids) append_row(&expected, id >= 0 && id < shape.rows ? values : nothing, id >= 0 && id < shape.rows ? id : 0, shape.width);
-        DeviceBuffer table(dtype, shape.rows, shape.width, shape.width + 3 * odd, odd), output(dtype, shape.tokens, shape.width, shape.width + 5 * odd, odd);
+        for (const int64_t id : ids)
+          append_row(&expected, id >= 0 && id < shape.rows ? values : nothing, id >= 0 && id < shape.rows ? id : 0, shape.width);
+        DeviceBuffer table(dtype, shape.rows, shape.width, shape.width + 3 * odd, odd),
+            output(dtype, shape.tokens, shape.width, shape.width + 5 * odd, odd);
         table.upload(values);
         IdBuffer id_buffer(ids, odd == 1);
         mm1_embedding_gather_args args = mm1_embedding_gather_args_default();
@@ -94,13 +97,15 @@ TEST(embedding, placement_puts_rows_in_and_takes_them_out) {
           const int32_t place = placement[static_cast<size_t>(t)];
           append_row(&placed, place < 0 ? text : image, place < 0 ? t : place, shape.width);
           append_row(&expected_text, place < 0 ? text : nothing, place < 0 ? t : 0, shape.width);
-          if (place >= 0) std::copy(text.begin() + t * shape.width, text.begin() + (t + 1) * shape.width, expected_image.begin() + place * shape.width);
+          if (place >= 0)
+            std::copy(text.begin() + t * shape.width, text.begin() + (t + 1) * shape.width, expected_image.begin() + place * shape.width);
         }
         DeviceBuffer places(MM1_DTYPE_INT32, shape.tokens);
         places.upload_elements(placement);
         const int64_t stride = shape.width + 3 * odd;
         for (const bool in_place : {false, true}) {
-          DeviceBuffer text_buffer(dtype, shape.tokens, shape.width, stride, odd), image_buffer(dtype, shape.rows, shape.width, stride, odd);
+          DeviceBuffer text_buffer(dtype, shape.tokens, shape.width, stride, odd),
+              image_buffer(dtype, shape.rows, shape.width, stride, odd);
           DeviceBuffer output(dtype, shape.tokens, shape.width, stride, odd);
           text_buffer.upload(text);
           image_buffer.upload(image);
@@ -118,7 +123,8 @@ TEST(embedding, placement_puts_rows_in_and_takes_them_out) {
         }
         // Backward, the text as if it were the output's gradient: both, in place, text alone, image alone.
         for (int way = 0; way < 4; way++) {
-          DeviceBuffer gradient(dtype, shape.tokens, shape.width, stride, odd), text_gradient(dtype, shape.tokens, shape.width, stride, odd);
+          DeviceBuffer gradient(dtype, shape.tokens, shape.width, stride, odd),
+              text_gradient(dtype, shape.tokens, shape.width, stride, odd);
           DeviceBuffer image_gradient(dtype, shape.rows, shape.width, stride, odd);
           gradient.upload(text);
           mm1_image_token_placement_backward_args args = mm1_image_token_placement_backward_args_default();
@@ -131,7 +137,8 @@ TEST(embedding, placement_puts_rows_in_and_takes_them_out) {
           if (way != 2) args.image_gradient = image_gradient.operand();
           CHECK_OK(mm1_image_token_placement_backward(nullptr, &args, nullptr, 0));
           finish();
-          if (way != 3) check_same_bits(name_of(dtype) + " text gradient", way == 1 ? gradient.download() : text_gradient.download(), expected_text);
+          if (way != 3)
+            check_same_bits(name_of(dtype) + " text gradient", way == 1 ? gradient.download() : text_gradient.download(), expected_text);
           if (way != 2) check_same_bits(name_of(dtype) + " image gradient", image_gradient.download(), expected_image);
         }
       }
@@ -140,7 +147,8 @@ TEST(embedding, placement_puts_rows_in_and_takes_them_out) {
 }
 
 TEST(embedding, a_placement_beyond_the_image_gives_nan) {
-  DeviceBuffer places(MM1_DTYPE_INT32, 2), text(MM1_DTYPE_FLOAT32, 2, 3, 3), image(MM1_DTYPE_FLOAT32, 1, 3, 3), output(MM1_DTYPE_FLOAT32, 2, 3, 3);
+  DeviceBuffer places(MM1_DTYPE_INT32, 2), text(MM1_DTYPE_FLOAT32, 2, 3, 3), image(MM1_DTYPE_FLOAT32, 1, 3, 3),
+      output(MM1_DTYPE_FLOAT32, 2, 3, 3);
   places.upload_elements(std::vector<int32_t>{0, 1});
   text.upload({1, 2, 3, 4, 5, 6});
   image.upload({7, 8, 9});

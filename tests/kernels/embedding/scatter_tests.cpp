@@ -21,7 +21,8 @@ struct ScatterCase {
 
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   std::string name() const {
-    return name_of(dtype) + " " + std::to_string(tokens()) + " tokens, " + std::to_string(vocabulary) + "x" + std::to_string(width) + " beta " + show(beta);
+    return name_of(dtype) + " " + std::to_string(tokens()) + " tokens, " + std::to_string(vocabulary) + "x" + std::to_string(width) +
+           " beta " + show(beta);
   }
 };
 
@@ -67,7 +68,8 @@ std::vector<T> by_definition(const ScatterCase& which) {
 }
 
 void check(const ScatterCase& which) {
-  check_agreement(which.name(), MM1_DTYPE_FLOAT32, run(which, gradient_of(which)), by_definition<double>(which), by_definition<float>(which));
+  check_agreement(which.name(), MM1_DTYPE_FLOAT32, run(which, gradient_of(which)), by_definition<double>(which),
+                  by_definition<float>(which));
 }
 
 }  // namespace
@@ -77,7 +79,16 @@ TEST(embedding_scatter_add, agrees) {
     int64_t tokens, vocabulary, width;
   };
   for (const mm1_dtype dtype : kRowDtypes) {
-    for (const Shape& shape : {Shape{0, 5, 4}, {7, 1, 1}, {1, 3, 0}, {5, 9, 17}, {64, 128, 64}, {300, 50, 33}, {700, 3, 40}, {2500, 300, 8}, {40, 70000, 1}, {0, 0, 8}}) {
+    for (const Shape& shape : {Shape{0, 5, 4},
+                               {7, 1, 1},
+                               {1, 3, 0},
+                               {5, 9, 17},
+                               {64, 128, 64},
+                               {300, 50, 33},
+                               {700, 3, 40},
+                               {2500, 300, 8},
+                               {40, 70000, 1},
+                               {0, 0, 8}}) {
       for (const float beta : {0.0f, 1.0f, -0.75f}) {
         for (const bool odd : {false, true}) {
 #ifdef MM1_SHADOW

@@ -13,7 +13,8 @@ namespace {
 
 using Results = std::map<std::string, std::vector<float>>;
 
-TensorSpec spec_of(int64_t rows, int64_t columns, bool factored, mm1_dtype shadow = MM1_DTYPE_NONE, float weight_decay = 0, float scale = 1, int64_t offset = 0) {
+TensorSpec spec_of(int64_t rows, int64_t columns, bool factored, mm1_dtype shadow = MM1_DTYPE_NONE, float weight_decay = 0, float scale = 1,
+                   int64_t offset = 0) {
   TensorSpec spec;
   spec.rows = rows;
   spec.columns = columns;
@@ -72,7 +73,8 @@ T root_mean_square(const std::vector<T>& values) {
 // One tensor by the definition; arrays are updated in place.
 template <class T>
 void step_of_tensor(const TensorSpec& spec, const mm1_adafactor_args& args, const mm1_step_state& state, const std::vector<float>& gradient,
-                    std::vector<T>& p, std::vector<T>& first, std::vector<T>& second, std::vector<T>& row_means, std::vector<T>& column_means) {
+                    std::vector<T>& p, std::vector<T>& first, std::vector<T>& second, std::vector<T>& row_means,
+                    std::vector<T>& column_means) {
   const size_t rows = static_cast<size_t>(spec.rows), columns = static_cast<size_t>(spec.columns);
   const T fresh = static_cast<T>(std::pow(static_cast<double>(state.step), static_cast<double>(args.decay_exponent))), beta2 = T(1) - fresh;
   std::vector<T> g, squares, variance, update;
@@ -109,14 +111,16 @@ void step_of_tensor(const TensorSpec& spec, const mm1_adafactor_args& args, cons
 }
 
 template <class T>
-std::map<std::string, std::vector<T>> by_definition(const std::vector<TensorSpec>& specs, const mm1_adafactor_args& args, const mm1_step_state& state) {
+std::map<std::string, std::vector<T>> by_definition(const std::vector<TensorSpec>& specs, const mm1_adafactor_args& args,
+                                                    const mm1_step_state& state) {
   std::map<std::string, std::vector<T>> results;
   const auto typed = [](const std::vector<float>& values) { return std::vector<T>(values.begin(), values.end()); };
   for (size_t i = 0; i < specs.size(); i++) {
     const TensorSpec& spec = specs[i];
     std::vector<T> p = typed(master_of(spec, i)), first = typed(first_moment_of(spec, i));
     std::vector<T> second = typed(second_moment_of(i, spec.factored ? 0 : spec.count()));
-    std::vector<T> rows = typed(second_moment_of(i, spec.factored ? spec.rows : 0)), columns = typed(second_moment_of(i + 100, spec.factored ? spec.columns : 0));
+    std::vector<T> rows = typed(second_moment_of(i, spec.factored ? spec.rows : 0)),
+                   columns = typed(second_moment_of(i + 100, spec.factored ? spec.columns : 0));
     if (spec.count() > 0) step_of_tensor(spec, args, state, gradient_of(spec, i), p, first, second, rows, columns);
     const std::string number = std::to_string(i);
     results["master " + number] = p;
@@ -162,8 +166,8 @@ TEST(adafactor, agrees) {
       const Results actual = tensors.download();
       const auto straight = by_definition<float>(specs, all[which], state);
       for (const auto& each : by_definition<double>(specs, all[which], state)) {
-        check_agreement("options " + std::to_string(which) + " step " + std::to_string(step) + " " + each.first, MM1_DTYPE_FLOAT32, actual.at(each.first), each.second,
-                        straight.at(each.first));
+        check_agreement("options " + std::to_string(which) + " step " + std::to_string(step) + " " + each.first, MM1_DTYPE_FLOAT32,
+                        actual.at(each.first), each.second, straight.at(each.first));
       }
       tensors.check_shadows();
     }

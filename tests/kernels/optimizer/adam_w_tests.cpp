@@ -14,7 +14,8 @@ namespace {
 
 using Results = std::map<std::string, std::vector<float>>;
 
-TensorSpec spec_of(int64_t rows, int64_t columns, mm1_dtype shadow = MM1_DTYPE_NONE, float weight_decay = 0, float scale = 1, int64_t offset = 0) {
+TensorSpec spec_of(int64_t rows, int64_t columns, mm1_dtype shadow = MM1_DTYPE_NONE, float weight_decay = 0, float scale = 1,
+                   int64_t offset = 0) {
   TensorSpec spec;
   spec.rows = rows;
   spec.columns = columns;
@@ -56,7 +57,8 @@ void run(Tensors& tensors, mm1_adam_w_args args, const mm1_step_state& value) {
 
 // torch.optim.AdamW.
 template <class T>
-std::map<std::string, std::vector<T>> by_definition(const std::vector<TensorSpec>& specs, const mm1_adam_w_args& args, const mm1_step_state& state) {
+std::map<std::string, std::vector<T>> by_definition(const std::vector<TensorSpec>& specs, const mm1_adam_w_args& args,
+                                                    const mm1_step_state& state) {
   std::map<std::string, std::vector<T>> results;
   const T beta1 = args.beta1, beta2 = args.beta2;
   // In float64 in every precision: 1 - 0.95^1 loses digits in float32.
@@ -82,7 +84,8 @@ std::map<std::string, std::vector<T>> by_definition(const std::vector<TensorSpec
   return results;
 }
 
-void check_all(const std::string& what, const Results& actual, const std::vector<TensorSpec>& specs, const mm1_adam_w_args& args, const mm1_step_state& state) {
+void check_all(const std::string& what, const Results& actual, const std::vector<TensorSpec>& specs, const mm1_adam_w_args& args,
+               const mm1_step_state& state) {
   const auto straight = by_definition<float>(specs, args, state);
   for (const auto& each : by_definition<double>(specs, args, state)) {
     check_agreement(what + " " + each.first, MM1_DTYPE_FLOAT32, actual.at(each.first), each.second, straight.at(each.first));

@@ -1,5 +1,5 @@
-// Argument rules of the optimizers: the sentences of the CPU device, in the names of the header. What lies in the list of tensors is in device memory
-// and is not checked.
+// Argument rules of the optimizers: the sentences of the CPU device, in the names of the header. What lies in the list of tensors is in
+// device memory and is not checked.
 #include <cmath>
 
 #include "mm1/runtime.h"
@@ -32,7 +32,9 @@ TEST(optimizer_arguments, are_checked) {
   norm(invalid, "gradient_norm: max_norm is -1; it must be 0 (no clipping) or positive.", [](auto& a) { a.max_norm = -1; }, 1 << 16);
   norm(invalid, "gradient_norm: max_norm is nan", [](auto& a) { a.max_norm = NAN; }, 1 << 16);
   norm(invalid, "step_state is at address", [](auto& a) { a.step_state = reinterpret_cast<mm1_step_state*>(12); }, 1 << 16);
-  norm(MM1_STATUS_WORKSPACE_TOO_SMALL, "gradient_norm: the workspace has 100 bytes; mm1_gradient_norm_workspace_bytes asks for 2048.", [](auto&) {}, 100);
+  norm(
+      MM1_STATUS_WORKSPACE_TOO_SMALL, "gradient_norm: the workspace has 100 bytes; mm1_gradient_norm_workspace_bytes asks for 2048.",
+      [](auto&) {}, 100);
   norm(invalid, "gradient_norm: struct_size is 3", [](auto& a) { a.struct_size = 3; }, 1 << 16);
 
   const auto adam = [&](const char* text, auto change) {
@@ -62,7 +64,9 @@ TEST(optimizer_arguments, are_checked) {
   factor(invalid, "adafactor: step_state is missing.", [](auto& a) { a.step_state = nullptr; }, 1 << 16);
   factor(invalid, "adafactor: beta1 is -0.1", [](auto& a) { a.beta1 = -0.1f; }, 1 << 16);
   factor(invalid, "adafactor: clip_threshold is 0; it must be positive.", [](auto& a) { a.clip_threshold = 0; }, 1 << 16);
-  factor(MM1_STATUS_WORKSPACE_TOO_SMALL, "adafactor: the workspace has 0 bytes; mm1_adafactor_workspace_bytes asks for 1536.", [](auto&) {}, 0);
+  factor(
+      MM1_STATUS_WORKSPACE_TOO_SMALL, "adafactor: the workspace has 0 bytes; mm1_adafactor_workspace_bytes asks for 1536.", [](auto&) {},
+      0);
 
   mm1_adafactor_args bad = mm1_adafactor_args_default();
   bad.tensor_count = -1;

@@ -121,7 +121,8 @@ TEST(gradient_norm, a_norm_above_the_limit_skips) {
   const std::vector<TensorSpec> specs = specs_of({2100, 41});
   Tensors tensors(specs);
   const float norm = run(tensors, {}).gradient_norm;
-  const std::pair<float, int32_t> cases[] = {{0.0f, 0}, {norm, 0}, {std::nextafter(norm, 0.0f), 1}, {std::nextafter(norm, 1e9f), 0}, {1e-30f, 1}};
+  const std::pair<float, int32_t> cases[] = {
+      {0.0f, 0}, {norm, 0}, {std::nextafter(norm, 0.0f), 1}, {std::nextafter(norm, 1e9f), 0}, {1e-30f, 1}};
   for (const auto& each : cases) {
     NormOptions options;
     options.limit = each.first;

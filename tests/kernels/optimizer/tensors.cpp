@@ -13,7 +13,8 @@ namespace {
 
 std::vector<float> normal(uint64_t purpose, size_t number, int64_t count, double scale) {
   std::vector<float> values;
-  for (int64_t i = 0; i < count; i++) values.push_back(static_cast<float>(scale * normal_sample(purpose, static_cast<int64_t>(number), 0, i)));
+  for (int64_t i = 0; i < count; i++)
+    values.push_back(static_cast<float>(scale * normal_sample(purpose, static_cast<int64_t>(number), 0, i)));
   return values;
 }
 
@@ -52,7 +53,8 @@ Tensors::Tensors(const std::vector<TensorSpec>& specs) : specs_(specs) {
     seconds_.push_back(buffer_of(second_moment_of(i, spec.factored ? 0 : spec.count()), spec.offset));
     rows_.push_back(buffer_of(second_moment_of(i, spec.factored ? spec.rows : 0), spec.offset));
     columns_.push_back(buffer_of(second_moment_of(i + 100, spec.factored ? spec.columns : 0), spec.offset));
-    shadows_.emplace_back(spec.shadow == MM1_DTYPE_NONE ? nullptr : new DeviceBuffer(spec.shadow, 1, spec.count(), spec.count(), spec.offset));
+    shadows_.emplace_back(spec.shadow == MM1_DTYPE_NONE ? nullptr
+                                                        : new DeviceBuffer(spec.shadow, 1, spec.count(), spec.count(), spec.offset));
     mm1_optimizer_tensor record{};
     record.master = static_cast<float*>(masters_[i]->data());
     record.shadow = shadows_[i] ? shadows_[i]->data() : nullptr;

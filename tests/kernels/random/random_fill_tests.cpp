@@ -1,5 +1,5 @@
-// mm1_random_fill to the bit: the known answers of Philox, bits from an independent statement of the specification (the same as in the managed
-// tests of the CPU device), and a plain statement of it here for every place of longer streams.
+// mm1_random_fill to the bit: the known answers of Philox, bits from an independent statement of the specification (the same as in the
+// managed tests of the CPU device), and a plain statement of it here for every place of longer streams.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -39,8 +39,8 @@ std::vector<uint32_t> philox(std::vector<uint32_t> counter, uint64_t seed) {
   uint32_t key[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   for (int round = 0; round < 10; round++) {
     const uint64_t a = static_cast<uint64_t>(counter[0]) * 0xD2511F53u, b = static_cast<uint64_t>(counter[2]) * 0xCD9E8D57u;
-    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b), static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1],
-               static_cast<uint32_t>(a)};
+    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
+               static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -49,8 +49,9 @@ std::vector<uint32_t> philox(std::vector<uint32_t> counter, uint64_t seed) {
 
 uint32_t word_at(uint64_t seed, uint64_t purpose, uint64_t index) {
   const uint64_t block = index / 4;
-  const std::vector<uint32_t> words = philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(purpose),
-                                              static_cast<uint32_t>(purpose >> 32)}, seed);
+  const std::vector<uint32_t> words = philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                                              static_cast<uint32_t>(purpose), static_cast<uint32_t>(purpose >> 32)},
+                                             seed);
   return words[index % 4];
 }
 
@@ -76,10 +77,12 @@ float quantile(uint32_t word) {
                              2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
   volatile float square = f * f;
   const float w = -std::fmaf(n, 0.693147182f, std::fmaf(square, std::fmaf(p, f, -0.5f), f));
-  const float r = w <= 6.25f ? horner(w - 3.125f, {9.87641635e-10f, -6.51619603e-09f, -3.62786459e-08f, 6.01978115e-07f, -1.95157827e-06f, -1.9639212e-05f,
-                                                   0.000264117669f, -0.00104750611f, -0.0085329162f, 0.339634955f, 2.33862066f})
-                             : horner(std::sqrt(w) - 3.5625f, {-1.85708504e-05f, 1.46706716e-05f, 0.000109552515f, -0.000299917621f, 0.000480420102f,
-                                                               -0.000740073563f, 0.00127886364f, -0.00256948872f, 0.00412120949f, 1.42518139f, 4.80614614f});
+  const float r =
+      w <= 6.25f
+          ? horner(w - 3.125f, {9.87641635e-10f, -6.51619603e-09f, -3.62786459e-08f, 6.01978115e-07f, -1.95157827e-06f, -1.9639212e-05f,
+                                0.000264117669f, -0.00104750611f, -0.0085329162f, 0.339634955f, 2.33862066f})
+          : horner(std::sqrt(w) - 3.5625f, {-1.85708504e-05f, 1.46706716e-05f, 0.000109552515f, -0.000299917621f, 0.000480420102f,
+                                            -0.000740073563f, 0.00127886364f, -0.00256948872f, 0.00412120949f, 1.42518139f, 4.80614614f});
   return (k < 0 ? -x : x) * r;
 }
 
@@ -174,17 +177,17 @@ TEST(random, philox_gives_its_known_answers) {
 TEST(random, bits_are_those_of_the_cpu_device) {
   const int64_t offset = (5ll << 32) * 4 + 3;
   check_same_bits("uniform", fill(arguments(MM1_DISTRIBUTION_UNIFORM, 16, offset)),
-                  golden({0x3F55B232, 0x3D1E2FC0, 0x3F24B922, 0x3F1CC523, 0x3E4A1D54, 0x3F4E0F23, 0x3E7EC6A0, 0x3F1B12ED, 0x3E97DE20, 0x3F3A3761,
-                          0x3F28484E, 0x3F5FB8D7, 0x3DB89FE0, 0x3F638DB4, 0x3F23B536, 0x3D86F710}));
+                  golden({0x3F55B232, 0x3D1E2FC0, 0x3F24B922, 0x3F1CC523, 0x3E4A1D54, 0x3F4E0F23, 0x3E7EC6A0, 0x3F1B12ED, 0x3E97DE20,
+                          0x3F3A3761, 0x3F28484E, 0x3F5FB8D7, 0x3DB89FE0, 0x3F638DB4, 0x3F23B536, 0x3D86F710}));
   mm1_random_fill_args normal = arguments(MM1_DISTRIBUTION_NORMAL, 16, offset);
   normal.mean = 0.5f;
   normal.standard_deviation = 0.02f;
   check_same_bits("normal", fill(normal),
-                  golden({0x3EFBA115, 0x3F007F15, 0x3EF5184E, 0x3EF391B3, 0x3F02A57A, 0x3EFAC643, 0x3F036F25, 0x3EF334BF, 0x3F043F5E, 0x3EF858B5,
-                          0x3EF5B46B, 0x3EFCB532, 0x3F012AC0, 0x3EFD1C22, 0x3EF4E9EC, 0x3F00D983}));
+                  golden({0x3EFBA115, 0x3F007F15, 0x3EF5184E, 0x3EF391B3, 0x3F02A57A, 0x3EFAC643, 0x3F036F25, 0x3EF334BF, 0x3F043F5E,
+                          0x3EF858B5, 0x3EF5B46B, 0x3EFCB532, 0x3F012AC0, 0x3EFD1C22, 0x3EF4E9EC, 0x3F00D983}));
   check_same_bits("truncated normal", fill(arguments(MM1_DISTRIBUTION_TRUNCATED_NORMAL, 16, offset)),
-                  golden({0x3F7089C9, 0xBED219CE, 0x3F141347, 0x3F073297, 0xBDE2B33A, 0x3F5FD0FD, 0xBCDA9E6C, 0x3F047E7E, 0x3D463490, 0x3F3919D4,
-                          0x3F19F5B2, 0x3F84637E, 0xBE9B7913, 0x3F89776C, 0x3F12694C, 0xBEB46667}));
+                  golden({0x3F7089C9, 0xBED219CE, 0x3F141347, 0x3F073297, 0xBDE2B33A, 0x3F5FD0FD, 0xBCDA9E6C, 0x3F047E7E, 0x3D463490,
+                          0x3F3919D4, 0x3F19F5B2, 0x3F84637E, 0xBE9B7913, 0x3F89776C, 0x3F12694C, 0xBEB46667}));
 }
 
 // The plain statement above reproduces words at the seams of the conversion, so that it may judge the kernel elsewhere.
@@ -205,7 +208,8 @@ TEST(random, every_place_of_a_stream_is_by_the_specification) {
     check_same_bits("unaligned", fill(arguments(distribution, count), 1), expected);
     for (const int64_t split : {1, 2, 3, 4, 1021, 8192}) {
       check_same_bits("first part", fill(arguments(distribution, split), 3), {expected.begin(), expected.begin() + split});
-      check_same_bits("second part", fill(arguments(distribution, count - split, split), split % 4), {expected.begin() + split, expected.end()});
+      check_same_bits("second part", fill(arguments(distribution, count - split, split), split % 4),
+                      {expected.begin() + split, expected.end()});
     }
   }
 }
@@ -220,7 +224,8 @@ TEST(random, options_are_by_the_specification) {
     args.high = high;
     cases.push_back(args);
   };
-  for (const auto& range : {std::pair<float, float>{-1, 1}, {0, 1e-30f}, {1, 1.0000001f}, {-3, -3}, {16777216, 16777220}, {1e-41f, 1e-38f}}) {
+  for (const auto& range :
+       {std::pair<float, float>{-1, 1}, {0, 1e-30f}, {1, 1.0000001f}, {-3, -3}, {16777216, 16777220}, {1e-41f, 1e-38f}}) {
     add(MM1_DISTRIBUTION_UNIFORM, 0, 1, range.first, range.second);
   }
   add(MM1_DISTRIBUTION_NORMAL, 3, 0, 0, 0);
@@ -276,16 +281,19 @@ TEST(random, broken_rules_are_named) {
   fails(invalid, "random_fill: offset is -4; it must not be negative.", with([](auto& args) { args.offset = -4; }));
   fails(invalid, "random_fill: reserved is 1", with([](auto& args) { args.reserved = 1; }));
   fails(invalid, "random_fill: output is missing; it holds [1, 8] float32 values.", with([](auto& args) { args.output.data = nullptr; }));
-  fails(invalid, "random_fill: output has dtype bfloat16; this call needs float32.", with([](auto& args) { args.output.dtype = MM1_DTYPE_BFLOAT16; }));
+  fails(invalid, "random_fill: output has dtype bfloat16; this call needs float32.",
+        with([](auto& args) { args.output.dtype = MM1_DTYPE_BFLOAT16; }));
   fails(invalid, "random_fill: distribution is 9, no value of mm1_distribution.", with([](auto& args) { args.distribution = 9; }));
   fails(invalid, "random_fill: low is 2 and high is 1; a finite range [low, high) is needed.", with([](auto& args) { args.low = 2; }));
   fails(invalid, "a finite range", with([](auto& args) { args.high = kInfinity; }));
   fails(invalid, "a finite range", with([](auto& args) { args.low = NAN; }));
-  fails(invalid, "random_fill: low is nan and high is 1.5; low must not be above high.", with([](auto& args) { args.low = NAN; }, truncated));
+  fails(invalid, "random_fill: low is nan and high is 1.5; low must not be above high.",
+        with([](auto& args) { args.low = NAN; }, truncated));
   fails(invalid, "random_fill: mean is 0 and standard_deviation is -1; both must be finite and the deviation not negative.",
         with([](auto& args) { args.standard_deviation = -1; }, normal));
   fails(invalid, "mean is inf", with([](auto& args) { args.mean = kInfinity; }, truncated));
-  fails(invalid, "random_fill: no value of the normal distribution with mean 0.25 and standard_deviation 0.75 lies between low 7 and high 8.",
+  fails(invalid,
+        "random_fill: no value of the normal distribution with mean 0.25 and standard_deviation 0.75 lies between low 7 and high 8.",
         with([](auto& args) { args.low = 7, args.high = 8; }, truncated));
   fails(invalid, "step_state is at address 0x4, no multiple of 8.",
         with([](auto& args) { args.step_state = reinterpret_cast<const mm1_step_state*>(4); }));

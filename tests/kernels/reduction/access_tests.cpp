@@ -10,9 +10,11 @@ uint64_t sectors_of(mm1_dtype dtype, const RowShape& shape, int matrices) {
 }
 
 void check_sectors(const std::string& what, const Sectors& sectors, uint64_t read, uint64_t written) {
-  CHECK_MESSAGE(sectors.touched == sectors.least, what + ": " + std::to_string(sectors.touched) + " sectors, " + std::to_string(sectors.least) + " would do");
+  CHECK_MESSAGE(sectors.touched == sectors.least,
+                what + ": " + std::to_string(sectors.touched) + " sectors, " + std::to_string(sectors.least) + " would do");
   CHECK_MESSAGE(sectors.read == read, what + ": " + std::to_string(sectors.read) + " sectors read, not " + std::to_string(read));
-  CHECK_MESSAGE(sectors.written == written, what + ": " + std::to_string(sectors.written) + " sectors written, not " + std::to_string(written));
+  CHECK_MESSAGE(sectors.written == written,
+                what + ": " + std::to_string(sectors.written) + " sectors written, not " + std::to_string(written));
 }
 
 }  // namespace
@@ -29,8 +31,8 @@ TEST(reduction_access, rows_are_read_and_written_once) {
       forward.columns = shape.columns;
       forward.x = x->operand();
       forward.output = output->operand();
-      check_sectors(name + " softmax", count_sectors([&] { CHECK_OK(mm1_softmax_forward(nullptr, &forward, nullptr, 0)); }), sectors_of(dtype, shape, 1),
-                    sectors_of(dtype, shape, 1));
+      check_sectors(name + " softmax", count_sectors([&] { CHECK_OK(mm1_softmax_forward(nullptr, &forward, nullptr, 0)); }),
+                    sectors_of(dtype, shape, 1), sectors_of(dtype, shape, 1));
       mm1_softmax_backward_args backward = mm1_softmax_backward_args_default();
       backward.rows = shape.rows;
       backward.columns = shape.columns;
@@ -45,8 +47,8 @@ TEST(reduction_access, rows_are_read_and_written_once) {
       rows.output_rows = 1;
       rows.x = x->operand();
       rows.output = output->operand();
-      check_sectors(name + " sum of rows", count_sectors([&] { CHECK_OK(mm1_reduce_rows(nullptr, &rows, nullptr, 0)); }), sectors_of(dtype, shape, 1),
-                    sectors_of(dtype, {1, shape.columns}, 1));
+      check_sectors(name + " sum of rows", count_sectors([&] { CHECK_OK(mm1_reduce_rows(nullptr, &rows, nullptr, 0)); }),
+                    sectors_of(dtype, shape, 1), sectors_of(dtype, {1, shape.columns}, 1));
     }
   }
 }

@@ -36,7 +36,8 @@ TEST(reduction_arguments, of_reductions) {
   reduce(kInvalid, "reduce: columns is -2; it must not be negative.", [](auto& a) { a.columns = -2; });
   reduce(kInvalid, "reduce: x is missing", [](auto& a) { a.x.data = nullptr; });
   reduce(kInvalid, "reduce: x has dtype int32", [](auto& a) { a.x.dtype = MM1_DTYPE_INT32; });
-  reduce(MM1_STATUS_UNSUPPORTED, "reduce: x has dtype float64; this device computes in bfloat16 and float32.", [](auto& a) { a.x.dtype = MM1_DTYPE_FLOAT64; });
+  reduce(MM1_STATUS_UNSUPPORTED, "reduce: x has dtype float64; this device computes in bfloat16 and float32.",
+         [](auto& a) { a.x.dtype = MM1_DTYPE_FLOAT64; });
   reduce(kInvalid, "reduce: output has dtype bfloat16; this call needs float32.", [](auto& a) { a.output.dtype = MM1_DTYPE_BFLOAT16; });
   reduce(kInvalid, "reduce: x has row_stride 2, less than its 3 columns", [](auto& a) { a.x.row_stride = 2; });
   reduce(kInvalid, "reduce: output overlaps x", [&](auto& a) { a.output = a.x; });
@@ -53,12 +54,15 @@ TEST(reduction_arguments, of_reductions) {
   };
   fails(kInvalid, "reduce_rows: output_rows is 7, which does not divide rows (600).", [](auto& a) { a.output_rows = 7; });
   fails(kInvalid, "reduce_rows: output_rows is 0, which does not divide rows (600).", [](auto& a) { a.output_rows = 0; });
-  fails(kInvalid, "reduce_rows: output_rows is 1; with MM1_BROADCAST_PER_ROW it is rows (600).", [](auto& a) { a.broadcast = MM1_BROADCAST_PER_ROW; });
+  fails(kInvalid, "reduce_rows: output_rows is 1; with MM1_BROADCAST_PER_ROW it is rows (600).",
+        [](auto& a) { a.broadcast = MM1_BROADCAST_PER_ROW; });
   fails(kInvalid, "reduce_rows: broadcast is 3, no value of mm1_broadcast.", [](auto& a) { a.broadcast = 3; });
-  fails(kInvalid, "reduce_rows: multiplier has dtype bfloat16", [&](auto& a) { a.multiplier = a.x, a.multiplier.dtype = MM1_DTYPE_BFLOAT16; });
+  fails(kInvalid, "reduce_rows: multiplier has dtype bfloat16",
+        [&](auto& a) { a.multiplier = a.x, a.multiplier.dtype = MM1_DTYPE_BFLOAT16; });
   fails(kInvalid, "reduce_rows: output is missing", [](auto& a) { a.output.data = nullptr; });
   fails(kInvalid, "reduce_rows: output overlaps x", [](auto& a) { a.output = a.x; });
-  fails(MM1_STATUS_WORKSPACE_TOO_SMALL, "reduce_rows: the workspace has 0 bytes; mm1_reduce_rows_workspace_bytes asks for 36.", [](auto&) {});
+  fails(MM1_STATUS_WORKSPACE_TOO_SMALL, "reduce_rows: the workspace has 0 bytes; mm1_reduce_rows_workspace_bytes asks for 36.",
+        [](auto&) {});
   mm1_reduce_rows_args args = changed(rows, [](auto& a) { a.rows = -1; });
   CHECK_EQUAL(int64_t{-1}, mm1_reduce_rows_workspace_bytes(&args));
   CHECK_CONTAINS(std::string(mm1_get_last_error_message()), "rows is -1");
@@ -113,7 +117,8 @@ TEST(reduction_arguments, of_selections) {
   fails("top_k: k is 4; it must be from 1 to columns (3).", [](auto& a) { a.k = 4; });
   fails("top_k: k is 0; it must be from 1 to columns (3).", [](auto& a) { a.k = 0; });
   fails("top_k: indices has dtype float32; this call needs int32.", [](auto& a) { a.indices = a.values; });
-  fails("top_k: columns is 2147483648; an int32 index reaches 2147483647.", [](auto& a) { a.columns = 2147483648ll, a.x.row_stride = a.columns; });
+  fails("top_k: columns is 2147483648; an int32 index reaches 2147483647.",
+        [](auto& a) { a.columns = 2147483648ll, a.x.row_stride = a.columns; });
   fails("top_k: values overlaps x", [](auto& a) { a.values = a.x; });
   mm1_arg_max_args first = mm1_arg_max_args_default();
   first.rows = 2;

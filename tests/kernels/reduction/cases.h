@@ -10,10 +10,12 @@
 
 namespace test {
 
-inline std::vector<float> matrix(uint64_t purpose, mm1_dtype dtype, int64_t rows, int64_t columns, double scale = 1, double mean = 0, int64_t first_row = 0) {
+inline std::vector<float> matrix(uint64_t purpose, mm1_dtype dtype, int64_t rows, int64_t columns, double scale = 1, double mean = 0,
+                                 int64_t first_row = 0) {
   std::vector<float> values;
   for (int64_t r = first_row; r < first_row + rows; r++) {
-    for (int64_t c = 0; c < columns; c++) values.push_back(round_to(dtype, static_cast<float>(scale * normal_sample(purpose, 0, r, c) + mean)));
+    for (int64_t c = 0; c < columns; c++)
+      values.push_back(round_to(dtype, static_cast<float>(scale * normal_sample(purpose, 0, r, c) + mean)));
   }
   return values;
 }

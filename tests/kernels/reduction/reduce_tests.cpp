@@ -83,7 +83,8 @@ struct RowsCase {
 
 std::vector<float> run(const RowsCase& which, int64_t first_row = 0) {
   const int64_t stride = which.columns + which.padding;
-  DeviceBuffer x(which.dtype, which.rows, which.columns, stride, which.offset), multiplier(which.dtype, which.rows, which.columns, stride, which.offset);
+  DeviceBuffer x(which.dtype, which.rows, which.columns, stride, which.offset),
+      multiplier(which.dtype, which.rows, which.columns, stride, which.offset);
   DeviceBuffer output(which.dtype, which.output_rows, which.width(), which.width() + which.padding, which.offset);
   x.upload(matrix(3, which.dtype, which.rows, which.columns, 1, 0.25, first_row));
   multiplier.upload(matrix(4, which.dtype, which.rows, which.columns, 1, 0.5, first_row));
@@ -149,7 +150,8 @@ TEST(reduce, agrees) {
   }
   for (size_t i = 0; i < cases.size(); i += kStride) {
     const ReduceCase& which = cases[i];
-    check_agreement(name_of(which.dtype) + " reduction " + std::to_string(which.reduction) + " " + std::to_string(which.rows) + "x" + std::to_string(which.columns),
+    check_agreement(name_of(which.dtype) + " reduction " + std::to_string(which.reduction) + " " + std::to_string(which.rows) + "x" +
+                        std::to_string(which.columns),
                     MM1_DTYPE_FLOAT32, run(which, values_of(which)), by_definition<double>(which), by_definition<float>(which));
   }
 }
@@ -195,10 +197,19 @@ TEST(reduce_rows, agrees) {
     int64_t rows, columns, output_rows;
   };
   std::vector<RowsCase> cases;
-  for (const Shape& shape : {Shape{MM1_BROADCAST_CYCLE, 700, 77, 1}, {MM1_BROADCAST_CYCLE, 12, 130, 4}, {MM1_BROADCAST_CYCLE, 1560, 65, 3},
-                             {MM1_BROADCAST_REPEAT, 1560, 64, 3}, {MM1_BROADCAST_REPEAT, 12, 5, 12}, {MM1_BROADCAST_REPEAT, 64, 300, 1},
-                             {MM1_BROADCAST_PER_ROW, 9, 33, 9}, {MM1_BROADCAST_PER_ROW, 3, 1100, 3}, {MM1_BROADCAST_PER_ROW, 9, 0, 9},
-                             {MM1_BROADCAST_CYCLE, 0, 5, 3}, {MM1_BROADCAST_CYCLE, 0, 5, 0}, {MM1_BROADCAST_CYCLE, 6, 0, 2}, {MM1_BROADCAST_REPEAT, 1, 1, 1}}) {
+  for (const Shape& shape : {Shape{MM1_BROADCAST_CYCLE, 700, 77, 1},
+                             {MM1_BROADCAST_CYCLE, 12, 130, 4},
+                             {MM1_BROADCAST_CYCLE, 1560, 65, 3},
+                             {MM1_BROADCAST_REPEAT, 1560, 64, 3},
+                             {MM1_BROADCAST_REPEAT, 12, 5, 12},
+                             {MM1_BROADCAST_REPEAT, 64, 300, 1},
+                             {MM1_BROADCAST_PER_ROW, 9, 33, 9},
+                             {MM1_BROADCAST_PER_ROW, 3, 1100, 3},
+                             {MM1_BROADCAST_PER_ROW, 9, 0, 9},
+                             {MM1_BROADCAST_CYCLE, 0, 5, 3},
+                             {MM1_BROADCAST_CYCLE, 0, 5, 0},
+                             {MM1_BROADCAST_CYCLE, 6, 0, 2},
+                             {MM1_BROADCAST_REPEAT, 1, 1, 1}}) {
     for (const mm1_dtype dtype : kComputeDtypes) {
       for (const bool multiplied : {false, true}) {
         cases.push_back({dtype, shape.broadcast, shape.rows, shape.columns, shape.output_rows, 0, 0, 0, multiplied});
@@ -208,8 +219,8 @@ TEST(reduce_rows, agrees) {
   }
   for (size_t i = 0; i < cases.size(); i += kStride) {
     const RowsCase& which = cases[i];
-    check_agreement(name_of(which.dtype) + " broadcast " + std::to_string(which.broadcast) + " " + std::to_string(which.rows) + "x" + std::to_string(which.columns) +
-                        (which.multiplied ? " multiplied" : ""),
+    check_agreement(name_of(which.dtype) + " broadcast " + std::to_string(which.broadcast) + " " + std::to_string(which.rows) + "x" +
+                        std::to_string(which.columns) + (which.multiplied ? " multiplied" : ""),
                     which.dtype, run(which), by_definition<double>(which), rounded(which.dtype, by_definition<float>(which)));
   }
 }

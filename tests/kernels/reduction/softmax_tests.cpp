@@ -26,7 +26,8 @@ struct SoftmaxCase {
 
 std::vector<float> forward(const SoftmaxCase& which, const std::vector<float>& values, bool in_place = false) {
   const int64_t stride = which.columns + which.padding;
-  DeviceBuffer x(which.dtype, which.rows, which.columns, stride, which.offset), output(which.dtype, which.rows, which.columns, stride, which.offset);
+  DeviceBuffer x(which.dtype, which.rows, which.columns, stride, which.offset),
+      output(which.dtype, which.rows, which.columns, stride, which.offset);
   x.upload(values);
   mm1_softmax_forward_args args = mm1_softmax_forward_args_default();
   args.rows = which.rows;
@@ -42,7 +43,8 @@ std::vector<float> forward(const SoftmaxCase& which, const std::vector<float>& v
 
 std::vector<float> backward(const SoftmaxCase& which, const std::vector<float>& y, const std::vector<float>& dy, bool in_place = false) {
   const int64_t stride = which.columns + which.padding;
-  DeviceBuffer output(which.dtype, which.rows, which.columns, stride, which.offset), gradient(which.dtype, which.rows, which.columns, stride, which.offset);
+  DeviceBuffer output(which.dtype, which.rows, which.columns, stride, which.offset),
+      gradient(which.dtype, which.rows, which.columns, stride, which.offset);
   DeviceBuffer target(which.dtype, which.rows, which.columns, stride, which.offset);
   output.upload(y);
   gradient.upload(dy);
@@ -94,7 +96,16 @@ TEST(softmax, agrees_both_ways) {
     float scale;
   };
   for (const mm1_dtype dtype : kComputeDtypes) {
-    for (const Shape& shape : {Shape{5, 77, 1}, {9, 64, 0.125f}, {3, 40, -2}, {4, 1, 1}, {3, 600, 1}, {2, 1025, 1}, {2, 5003, 3}, {1, 9001, 1}, {0, 4, 1}, {4, 0, 1}}) {
+    for (const Shape& shape : {Shape{5, 77, 1},
+                               {9, 64, 0.125f},
+                               {3, 40, -2},
+                               {4, 1, 1},
+                               {3, 600, 1},
+                               {2, 1025, 1},
+                               {2, 5003, 3},
+                               {1, 9001, 1},
+                               {0, 4, 1},
+                               {4, 0, 1}}) {
       for (const int64_t odd : {0, 1}) {
 #ifdef MM1_SHADOW
         if (odd == 1 && shape.columns > 100) continue;
@@ -110,8 +121,8 @@ TEST(softmax, agrees_both_ways) {
                         rounded(dtype, backward_by_definition<float>(which, plain, dy)));
         check_same_bits(which.name() + " gradient in place", backward(which, plain, dy, true), dx);
         which.beta = 0.5f;
-        check_agreement(which.name() + " accumulated gradient", dtype, backward(which, plain, dy), backward_by_definition<double>(which, plain, dy),
-                        rounded(dtype, backward_by_definition<float>(which, plain, dy)));
+        check_agreement(which.name() + " accumulated gradient", dtype, backward(which, plain, dy),
+                        backward_by_definition<double>(which, plain, dy), rounded(dtype, backward_by_definition<float>(which, plain, dy)));
       }
     }
   }
@@ -148,7 +159,8 @@ TEST(softmax, a_row_has_the_same_bits_among_any_others) {
     for (const int64_t columns : {101, 1500, 9000}) {
       const int64_t rows = columns > 1000 ? 3 : 41;
       const SoftmaxCase all{dtype, rows, columns, 0.7f, 0, 0, 0};
-      const std::vector<float> x = matrix(1, dtype, rows, columns, 4), dy = matrix(2, dtype, rows, columns), y = forward(all, x), dx = backward(all, y, dy);
+      const std::vector<float> x = matrix(1, dtype, rows, columns, 4), dy = matrix(2, dtype, rows, columns), y = forward(all, x),
+                               dx = backward(all, y, dy);
       check_same_bits("again", forward(all, x), y);
       SoftmaxCase unaligned = all;
       unaligned.padding = 5;

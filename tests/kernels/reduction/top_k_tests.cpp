@@ -51,13 +51,16 @@ TEST(top_k, finds_the_largest_in_order) {
     int64_t rows, columns, k;
   };
   for (const mm1_dtype dtype : kComputeDtypes) {
-    for (const Shape& shape : {Shape{50, 8, 2}, {9, 77, 5}, {5, 40, 40}, {4, 1, 1}, {2, 1024, 3}, {2, 1025, 9}, {1, 5003, 64}, {3, 3000, 2}, {0, 4, 2}}) {
+    for (const Shape& shape :
+         {Shape{50, 8, 2}, {9, 77, 5}, {5, 40, 40}, {4, 1, 1}, {2, 1024, 3}, {2, 1025, 9}, {1, 5003, 64}, {3, 3000, 2}, {0, 4, 2}}) {
       for (const int64_t odd : {0, 1}) {
         const int64_t padding = 3 * odd;
         const std::vector<float> x = values_with_ties(shape.rows, shape.columns);
         DeviceBuffer input(dtype, shape.rows, shape.columns, shape.columns + padding, odd);
-        DeviceBuffer values(dtype, shape.rows, shape.k, shape.k + padding), indices(MM1_DTYPE_INT32, shape.rows, shape.k, shape.k + padding);
-        DeviceBuffer largest(dtype, shape.rows, 1, 1 + padding), index(MM1_DTYPE_INT32, shape.rows, 1, 1 + padding), only(MM1_DTYPE_INT32, shape.rows, 1, 1);
+        DeviceBuffer values(dtype, shape.rows, shape.k, shape.k + padding),
+            indices(MM1_DTYPE_INT32, shape.rows, shape.k, shape.k + padding);
+        DeviceBuffer largest(dtype, shape.rows, 1, 1 + padding), index(MM1_DTYPE_INT32, shape.rows, 1, 1 + padding),
+            only(MM1_DTYPE_INT32, shape.rows, 1, 1);
         input.upload(x);
         mm1_top_k_args top = mm1_top_k_args_default();
         top.rows = shape.rows;
