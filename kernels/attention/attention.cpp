@@ -39,7 +39,8 @@ AttentionProblem normalise_attention(const mm1_flash_attention_forward_args& arg
   return problem;
 }
 
-AttentionOrder plan_attention_order(const AttentionAxis& axis, int64_t heads, int tile_rows, int64_t pair_bytes, const DeviceProfile& profile) {
+AttentionOrder plan_attention_order(const AttentionAxis& axis, int64_t heads, int tile_rows, int64_t pair_bytes,
+                                    const DeviceProfile& profile) {
   AttentionOrder order{};
   order.heads = to_int32(heads);
   order.tile_rows = tile_rows;

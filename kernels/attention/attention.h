@@ -112,7 +112,8 @@ struct AttentionOrder {
 
 // The order of the tiles of `tile_rows` rows along an axis, for `heads` heads a document, where every pair keeps `pair_bytes` of the other
 // axis (its keys and values, say) worth holding in the L2 cache.
-AttentionOrder plan_attention_order(const AttentionAxis& axis, int64_t heads, int tile_rows, int64_t pair_bytes, const DeviceProfile& profile);
+AttentionOrder plan_attention_order(const AttentionAxis& axis, int64_t heads, int tile_rows, int64_t pair_bytes,
+                                    const DeviceProfile& profile);
 
 // Resources of one block of a kernel. Registers are those that the source names: accumulators and operand fragments, and an allowance for
 // addresses.

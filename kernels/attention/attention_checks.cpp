@@ -27,7 +27,8 @@ void check_heads(int64_t heads, int64_t key_value_heads, int64_t head_size, Chec
   check->extent("heads", heads);
   check->extent("key_value_heads", key_value_heads);
   check->that(head_size >= 8 && head_size <= kMaximumHeadSize && head_size % 8 == 0,
-              "head_size is %lld; it must be a multiple of 8 from 8 to %lld.", static_cast<Long>(head_size), static_cast<Long>(kMaximumHeadSize));
+              "head_size is %lld; it must be a multiple of 8 from 8 to %lld.", static_cast<Long>(head_size),
+              static_cast<Long>(kMaximumHeadSize));
   check->that(heads == 0 || (key_value_heads != 0 && heads % key_value_heads == 0), "key_value_heads %lld does not divide heads %lld.",
               static_cast<Long>(key_value_heads), static_cast<Long>(heads));
   check->that(heads <= INT32_MAX / kMaximumHeadSize && key_value_heads <= INT32_MAX / kMaximumHeadSize,

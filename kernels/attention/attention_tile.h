@@ -27,7 +27,9 @@ struct AttentionTile {
   MM1_HOST_DEVICE static constexpr uint32_t turn(uint32_t row) { return kGroup == 8 ? row & 7u : (row >> 1) & 3u; }
 
   // Byte offset of a chunk within the tile: a permutation of the chunks of each row.
-  MM1_HOST_DEVICE static constexpr uint32_t chunk_offset(uint32_t row, uint32_t chunk) { return row * kRowBytes + ((chunk ^ turn(row)) << 4); }
+  MM1_HOST_DEVICE static constexpr uint32_t chunk_offset(uint32_t row, uint32_t chunk) {
+    return row * kRowBytes + ((chunk ^ turn(row)) << 4);
+  }
 
   // Byte offset of an element.
   MM1_HOST_DEVICE static constexpr uint32_t element_offset(uint32_t row, uint32_t column) {

@@ -54,7 +54,8 @@ mm1_status launch(mm1_stream stream, const AttentionProblem& problem, const Atte
 
 }  // namespace
 
-AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile, const AttentionForwardChoice& choice) {
+AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile,
+                                            const AttentionForwardChoice& choice) {
   AttentionForwardPlan plan;
   if (problem.queries.tokens == 0 || problem.heads == 0) return plan;
   plan.head_size = padded_head_size(problem.head_size);

@@ -85,7 +85,8 @@ struct AttentionForwardChoice {
   bool unaligned = false;  // The slower accesses even where operands are aligned.
 };
 
-AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile, const AttentionForwardChoice& choice = {});
+AttentionForwardPlan plan_attention_forward(const AttentionProblem& problem, const DeviceProfile& profile,
+                                            const AttentionForwardChoice& choice = {});
 
 AttentionForwardChoice attention_forward_choice();
 void set_attention_forward_choice(const AttentionForwardChoice& choice);

@@ -235,7 +235,8 @@ class ForwardBfloat16Warp {
 };
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forward_bfloat16(const DEV_GRID_CONST AttentionForwardLaunch launch) {
+DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks)
+attention_forward_bfloat16(const DEV_GRID_CONST AttentionForwardLaunch launch) {
   using QueryTile = typename Config::QueryTile;
   using KeyTile = typename Config::KeyTile;
   const AttentionProblem& problem = launch.problem;

@@ -164,7 +164,9 @@ class ForwardFloat32Warp {
       }
     }
     const int32_t own_query = first_query_ + static_cast<int32_t>(row_place_ * 4 + place_);
-    if (log_sum_exp != nullptr && place_ < 4 && own_query < document_.queries) dev::st_global_4(log_sum_exp + own_query, dev::f2u(own_log_sum_exp));
+    if (log_sum_exp != nullptr && place_ < 4 && own_query < document_.queries) {
+      dev::st_global_4(log_sum_exp + own_query, dev::f2u(own_log_sum_exp));
+    }
   }
 
  private:
@@ -253,7 +255,8 @@ DEV_FN void multiply_all_values(ForwardFloat32Warp<Config>& warp, SlabRing<Confi
 }
 
 template <class Config>
-DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks) attention_forward_float32(const DEV_GRID_CONST AttentionForwardLaunch launch) {
+DEV_KERNEL DEV_BOUNDS(kForwardThreads, Config::kResidentBlocks)
+attention_forward_float32(const DEV_GRID_CONST AttentionForwardLaunch launch) {
   using QueryTile = typename Config::QueryTile;
   using Slab = typename Config::Slab;
   const AttentionProblem& problem = launch.problem;

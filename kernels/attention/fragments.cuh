@@ -15,7 +15,8 @@ DEV_FN void load_a(uint32_t (&a)[4], uint32_t tile, uint32_t row, uint32_t step,
 
 // B [16, 16], the tile's transpose (its rows are B's columns): columns of B from tile row `row` on, k from tile column 16 * step on.
 template <class Tile>
-DEV_FN void load_b_of_rows(uint32_t (&first)[2], uint32_t (&second)[2], uint32_t tile, uint32_t row, uint32_t step, uint32_t lane = dev::lane()) {
+DEV_FN void load_b_of_rows(uint32_t (&first)[2], uint32_t (&second)[2], uint32_t tile, uint32_t row, uint32_t step,
+                           uint32_t lane = dev::lane()) {
   uint32_t words[4];
   dev::ldmatrix_x4(words, tile + Tile::chunk_offset(row + (lane >> 4) * 8 + (lane & 7), step * 2 + ((lane >> 3) & 1)));
   first[0] = words[0];

@@ -109,6 +109,22 @@ TEST(attention_arguments, workspace_sizes_look_at_the_record_alone) {
   CHECK_EQUAL(int64_t{0}, mm1_flash_attention_forward_workspace_bytes(&wrong));
 }
 
+TEST(attention_arguments, more_blocks_than_a_grid_has_are_refused) {
+  Forward args = mm1_flash_attention_forward_args_default();
+  args.batch = 1;
+  args.heads = args.key_value_heads = 128;
+  args.head_size = 8;
+  args.query_tokens = args.max_query_length = INT32_MAX;
+  mm1_operand* const operands[] = {&args.query, &args.output};
+  for (uint64_t i = 0; i < 2; i++) {
+    operands[i]->data = reinterpret_cast<void*>((i + 1) << 44);  // Nobody follows it.
+    operands[i]->dtype = MM1_DTYPE_BFLOAT16;
+    operands[i]->row_stride = 1024;
+  }
+  CHECK_FAILS_WITH(MM1_STATUS_UNSUPPORTED, "flash_attention_forward: 128 heads and 16777216 tiles of queries need more blocks than a grid has.",
+                   mm1_flash_attention_forward(nullptr, &args, nullptr, 0));
+}
+
 TEST(attention_arguments, outputs_overlap_nothing) {
   Attention a;
   const auto forward_fails = [&](const char* part, const std::function<void(Forward*)>& change) {

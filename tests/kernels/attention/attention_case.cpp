@@ -17,7 +17,9 @@ namespace {
 
 enum Purpose { kQuery = 11, kKey, kValue, kOutputGradient };
 
-int sum_of(const std::vector<int>& lengths, size_t count) { return std::accumulate(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(count), 0); }
+int sum_of(const std::vector<int>& lengths, size_t count) {
+  return std::accumulate(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(count), 0);
+}
 
 int longest(const std::vector<int>& lengths) { return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end()); }
 

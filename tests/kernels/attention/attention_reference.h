@@ -57,8 +57,10 @@ std::vector<float> cache_of(const DecodeCase& which, const std::vector<float>& p
 
 extern template ForwardReference<double> forward_reference<double>(const AttentionCase&, const AttentionInputs&);
 extern template ForwardReference<float> forward_reference<float>(const AttentionCase&, const AttentionInputs&);
-extern template BackwardReference<double> backward_reference<double>(const AttentionCase&, const AttentionInputs&, const ForwardReference<double>&);
-extern template BackwardReference<float> backward_reference<float>(const AttentionCase&, const AttentionInputs&, const ForwardReference<float>&);
+extern template BackwardReference<double> backward_reference<double>(const AttentionCase&, const AttentionInputs&,
+                                                                     const ForwardReference<double>&);
+extern template BackwardReference<float> backward_reference<float>(const AttentionCase&, const AttentionInputs&,
+                                                                   const ForwardReference<float>&);
 
 }  // namespace test
 

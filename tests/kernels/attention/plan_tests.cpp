@@ -28,7 +28,8 @@ mm1_operand operand(mm1_dtype dtype, uint64_t at, int64_t row_stride) {
   return result;
 }
 
-mm1_flash_attention_forward_args args_of(mm1_dtype dtype, int64_t batch, int64_t length, int64_t heads, int64_t key_value_heads, int64_t head_size) {
+mm1_flash_attention_forward_args args_of(mm1_dtype dtype, int64_t batch, int64_t length, int64_t heads, int64_t key_value_heads,
+                                         int64_t head_size) {
   mm1_flash_attention_forward_args args = mm1_flash_attention_forward_args_default();
   args.mask = MM1_ATTENTION_MASK_CAUSAL;
   args.scale = 1;
