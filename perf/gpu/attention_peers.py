@@ -8,7 +8,7 @@ Packed documents, 4096 tokens a sequence, have no one peer; each of these is a r
   mask     a block-diagonal mask, made beforehand, over padded sequences: back ends that take a mask
 Backward: torch.autograd.grad over one graph. Each back end is timed as it comes and, where it has such a mode, deterministically
 (use_deterministic_algorithms); ours is always deterministic. Accuracy: largest |x - float64| over the result's root mean square, for head 0 of
-batch 0 (of packed: its first document), output and query gradient for up to 512 rows, and key and value gradients up to 4096 tokens. At most twice
+sequence 0 (of packed: its longest document), output and query gradient for up to 512 rows, and key and value gradients up to 4096 tokens. At most twice
 the smallest of the peers', plus 2^-9.
 """
 import csv
@@ -101,11 +101,13 @@ class Attention:
         return tensor.view(self.shape.batch, self.shape.length, heads, self.shape.head_size).transpose(1, 2)
 
     def exact(self):
-        """float64 results of the first document's group of heads of key head 0: a dictionary of (values, rows) and how to find them."""
+        """float64 results of key head 0 and its group in one document, the longest of sequence 0: by name, with the query rows and where it lies."""
         torch, shape = self.torch, self.shape
-        length = shape.documents[0][0] if shape.documents else shape.length
+        lengths = shape.documents[0] if shape.documents else [shape.length]
+        length = max(lengths)
+        place = slice(sum(lengths[:lengths.index(length)]), sum(lengths[:lengths.index(length)]) + length)
         group, size = shape.heads // shape.key_value_heads, shape.head_size
-        head = lambda tensor, index: tensor[0][:length, index * size:(index + 1) * size].double()
+        head = lambda copies, index: copies[0][place, index * size:(index + 1) * size].double()
         key, value = head(self.key, 0), head(self.value, 0)
         whole = length <= 4096
         rows = torch.arange(length, device="cuda") if whole else torch.randperm(length, device="cuda")[:512].sort().values
@@ -130,17 +132,17 @@ class Attention:
                 results["output"], results["query"] = torch.cat(outputs), torch.cat(query_gradients)
         if whole:
             results["key"], results["value"] = key_gradient, value_gradient
-        return results, rows, length
+        return results, rows, place
 
     def error(self, exact, output=None, gradients=None):
         """Largest error over the result's root mean square, of head 0; of [tokens, columns] tensors."""
-        results, rows, length = exact
+        results, rows, place = exact
         size, found = self.shape.head_size, {}
         if output is not None:
-            found["output"] = output[:length, :size][rows]
+            found["output"] = output[place, :size][rows]
         if gradients is not None:
-            found["query"] = gradients[0][:length, :size][rows]
-            found["key"], found["value"] = gradients[1][:length, :size], gradients[2][:length, :size]
+            found["query"] = gradients[0][place, :size][rows]
+            found["key"], found["value"] = gradients[1][place, :size], gradients[2][place, :size]
         worst = 0.0
         for what, values in found.items():
             if what in results:
