@@ -36,7 +36,7 @@ public static class TestDevices
         return Device.Parse(parts[0], new DeviceOptions { Threads = parts.Length > 1 ? int.Parse(parts[1]) : 0, PinThreads = false });
     }
 
-    private static bool IsNative(string name) => name.StartsWith("cuda", StringComparison.Ordinal) && Environment.GetEnvironmentVariable("MM1_ALL") is null;
+    private static bool IsNative(string name) => name.StartsWith("cuda", StringComparison.Ordinal);
 
     private static string? FindMissing()
     {
