@@ -39,7 +39,9 @@ internal static unsafe class GemmPacking
         {
             int column = 0;
             for (; column + T.Count <= columns; column += T.Count) T.Store(T.Load(source + column), panel + column);
-            for (; column < columns; column++) panel[column] = source[column];
+            // The last register reaches back over what is there already.
+            if (column < columns && columns >= T.Count) T.Store(T.Load(source + columns - T.Count), panel + columns - T.Count);
+            else for (; column < columns; column++) panel[column] = source[column];
         }
     }
 
