@@ -35,6 +35,10 @@ public sealed class NormTests
         new(true, 0, 1, 16, Bias: true, Beta: 1),
         new(true, 5, 1, 0, Bias: true),
         new(true, 300, 1, 192, Bias: true),
+        new(true, 130, 1, 24, Bias: true),
+        new(true, 37, 3, 17, Residual: true, Weight: false, Bias: true, SumGradient: true, Beta: -2, Padding: 3),
+        new(true, 70, 2, 48, Weight: false, Offset: 30),
+        new(true, 65, 1, 63, Residual: true, Bias: true, SumGradient: true),
         new(false, 3, 1, 256),
         new(false, 5, 1, 77, Residual: true, SumGradient: true, Padding: 3),
         new(false, 130, 16, 32, Beta: 0.5f),
@@ -44,6 +48,8 @@ public sealed class NormTests
         new(false, 1, 1, 5000),
         new(false, 0, 4, 16, Beta: 1),
         new(false, 300, 2, 96, Residual: true, SumGradient: true),
+        new(false, 67, 8, 16, Beta: 0.5f),
+        new(false, 33, 3, 40, Residual: true, Weight: false, SumGradient: true, Padding: 1),
     ];
 
     public static TheoryData<string, int> Cases()
@@ -116,6 +122,7 @@ public sealed class NormTests
 
     [Theory]
     [InlineData(true, 700, 1, 96)]
+    [InlineData(true, 700, 1, 24)]
     [InlineData(false, 700, 3, 33)]
     public void RowsAreInvariant(bool centered, int rows, int groups, int columns)
     {

@@ -80,33 +80,49 @@ internal static unsafe class PatchMatrix
             long channels = Shape.InputChannels, kernelWidth = Shape.KernelWidth;
             long x = (First + begin) % Shape.OutputWidth, row = (First + begin) / Shape.OutputWidth;
             long y = row % Shape.OutputHeight, image = row / Shape.OutputHeight;
+            long run = kernelWidth * channels, rowStep = Shape.InputWidth * Stride;
             float* patch = Patches + begin * Shape.PatchLength;
-            for (long item = begin; item < end; item++)
+            for (long item = begin; item < end; item++, patch += Shape.PatchLength)
             {
                 Shape.TapRange(x, Shape.InputWidth, kernelWidth, out long left, out long right);
                 long originX = x * Shape.Stride - Shape.Padding, originY = y * Shape.Stride - Shape.Padding;
-                for (long tapY = 0; tapY < Shape.KernelHeight; tapY++, patch += kernelWidth * channels)
+                if (right - left == kernelWidth && Stride == channels && originY >= 0 && originY + Shape.KernelHeight <= Shape.InputHeight)
                 {
-                    long inputY = originY + tapY;
-                    if ((ulong)inputY >= (ulong)Shape.InputHeight || left == right)
-                    {
-                        ChannelMath.Clear(patch, kernelWidth * channels);
-                        continue;
-                    }
-                    if (left > 0) ChannelMath.Clear(patch, left * channels);
-                    float* source = X + ((image * Shape.InputHeight + inputY) * Shape.InputWidth + originX + left) * Stride;
-                    if (Stride == channels) ChannelMath.CopyRun(source, patch + left * channels, (right - left) * channels);
-                    else
-                    {
-                        for (long tapX = left; tapX < right; tapX++, source += Stride) ChannelMath.CopyRun(source, patch + tapX * channels, channels);
-                    }
-                    if (right < kernelWidth) ChannelMath.Clear(patch + right * channels, (kernelWidth - right) * channels);
+                    float* source = X + ((image * Shape.InputHeight + originY) * Shape.InputWidth + originX) * Stride, to = patch;
+                    for (long tapY = Shape.KernelHeight; tapY > 0; tapY--, source += rowStep, to += run) ChannelMath.CopyRun(source, to, run);
+                }
+                else
+                {
+                    Copy(image, originX, originY, left, right, patch);
                 }
                 if (++x < Shape.OutputWidth) continue;
                 x = 0;
                 if (++y < Shape.OutputHeight) continue;
                 y = 0;
                 image++;
+            }
+        }
+
+        /// <summary>One patch that may reach over the image's edges, or whose pixels lie apart.</summary>
+        private readonly void Copy(long image, long originX, long originY, long left, long right, float* patch)
+        {
+            long channels = Shape.InputChannels, kernelWidth = Shape.KernelWidth;
+            for (long tapY = 0; tapY < Shape.KernelHeight; tapY++, patch += kernelWidth * channels)
+            {
+                long inputY = originY + tapY;
+                if ((ulong)inputY >= (ulong)Shape.InputHeight || left == right)
+                {
+                    ChannelMath.Clear(patch, kernelWidth * channels);
+                    continue;
+                }
+                if (left > 0) ChannelMath.Clear(patch, left * channels);
+                float* source = X + ((image * Shape.InputHeight + inputY) * Shape.InputWidth + originX + left) * Stride;
+                if (Stride == channels) ChannelMath.CopyRun(source, patch + left * channels, (right - left) * channels);
+                else
+                {
+                    for (long tapX = left; tapX < right; tapX++, source += Stride) ChannelMath.CopyRun(source, patch + tapX * channels, channels);
+                }
+                if (right < kernelWidth) ChannelMath.Clear(patch + right * channels, (kernelWidth - right) * channels);
             }
         }
     }

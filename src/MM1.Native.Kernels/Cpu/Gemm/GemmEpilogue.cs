@@ -40,6 +40,11 @@ internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
         {
             int j = 0;
             for (; j + T.Count <= columns; j += T.Count) T.Store(Sum<T>(in problem, in operands, j, first), operands.Sums + j);
+            if (T.Count > Simd256.Count && j + Simd256.Count <= columns)
+            {
+                Simd256.Store(Sum<Simd256>(in problem, in operands, j, first), operands.Sums + j);
+                j += Simd256.Count;
+            }
             for (; j < columns; j++) SimdScalar.Store(Sum<SimdScalar>(in problem, in operands, j, first), operands.Sums + j);
         }
     }
@@ -53,6 +58,11 @@ internal static unsafe class GemmEpilogue<T> where T : unmanaged, ISimd<T>
         {
             int j = 0;
             for (; j + T.Count <= columns; j += T.Count) Element<T, TActivation>(in problem, in operands, j, first);
+            if (T.Count > Simd256.Count && typeof(TActivation) == typeof(IdentityActivation) && j + Simd256.Count <= columns)
+            {
+                Element<Simd256, TActivation>(in problem, in operands, j, first);
+                j += Simd256.Count;
+            }
             for (; j < columns; j++) Element<SimdScalar, TActivation>(in problem, in operands, j, first);
         }
     }

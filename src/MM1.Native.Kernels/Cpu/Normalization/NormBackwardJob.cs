@@ -11,7 +11,7 @@ namespace MM1.Native.Kernels.Cpu;
 /// An item is one block of <see cref="RowBlocks.Rows"/> rows, which sums its parameter gradients into its own row of the workspace.
 /// All sums of a group come before its first write: dX may lie on dOutput.
 /// </remarks>
-internal unsafe struct NormBackwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
+internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
 {
     public long RowCount;
     public long Groups;
@@ -51,6 +51,11 @@ internal unsafe struct NormBackwardJob<TCentered> : IRangeJob where TCentered : 
             if (weightPartial is not null) new Span<float>(weightPartial, checked((int)Columns)).Clear();
             if (biasPartial is not null) new Span<float>(biasPartial, checked((int)Columns)).Clear();
             long last = Math.Min(RowCount, (block + 1) * RowBlocks.Rows);
+            if (typeof(T) == typeof(Simd512) && NarrowRows512.Covers(Columns))
+            {
+                NarrowRows(block * RowBlocks.Rows, last, weightPartial, biasPartial);
+                continue;
+            }
             for (long row = block * RowBlocks.Rows; row < last; row++)
             {
                 for (long group = 0; group < Groups; group++) Group<T>(row, group, weightPartial, biasPartial);

@@ -6,7 +6,7 @@ namespace MM1.Native.Kernels.Cpu;
 /// Layer norm and root-mean-square norm, which is the same without the centering. A row is read from memory once; the later
 /// passes over a group find it in the first-level cache.
 /// </summary>
-internal unsafe struct NormForwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
+internal unsafe partial struct NormForwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
 {
     public long Groups;
     public long Columns;
@@ -28,7 +28,8 @@ internal unsafe struct NormForwardJob<TCentered> : IRangeJob where TCentered : s
 
     public readonly void Run(long begin, long end, int worker)
     {
-        if (SimdWidth.Bits == 512) Rows<Simd512>(begin, end);
+        if (SimdWidth.Bits == 512 && NarrowRows512.Covers(Columns)) NarrowRows(begin, end);
+        else if (SimdWidth.Bits == 512) Rows<Simd512>(begin, end);
         else if (SimdWidth.Bits == 256) Rows<Simd256>(begin, end);
         else if (SimdWidth.Bits == 128) Rows<Simd128>(begin, end);
         else Rows<SimdScalar>(begin, end);
@@ -42,10 +43,8 @@ internal unsafe struct NormForwardJob<TCentered> : IRangeJob where TCentered : s
             float* x = X + row * StepX, output = Output + row * StepOutput;
             if (SumOutput is not null)
             {
-                float* sum = SumOutput + row * StepSumOutput;
-                if (Residual is not null) Add<T>(x, Residual + row * StepResidual, sum, Groups * Columns);
-                else if (sum != x) Buffer.MemoryCopy(x, sum, Groups * Columns * sizeof(float), Groups * Columns * sizeof(float));
-                x = sum;
+                AddResidual<T>(row);
+                x = SumOutput + row * StepSumOutput;
             }
             for (long group = 0; group < Groups; group++, x += Columns, output += Columns)
             {
@@ -59,6 +58,13 @@ internal unsafe struct NormForwardJob<TCentered> : IRangeJob where TCentered : s
                 else Write<T, On, On>(x, mean, inverse, output);
             }
         }
+    }
+
+    private readonly void AddResidual<T>(long row) where T : unmanaged, ISimd<T>
+    {
+        float* x = X + row * StepX, sum = SumOutput + row * StepSumOutput;
+        if (Residual is not null) Add<T>(x, Residual + row * StepResidual, sum, Groups * Columns);
+        else if (sum != x) Buffer.MemoryCopy(x, sum, Groups * Columns * sizeof(float), Groups * Columns * sizeof(float));
     }
 
     private static void Add<T>(float* x, float* residual, float* sum, long n) where T : unmanaged, ISimd<T>

@@ -25,6 +25,13 @@ internal static unsafe class ChannelMath
             return;
         }
         // The last register reaches back over what is there already.
+        if (Vector512.IsHardwareAccelerated && count >= Vector512<float>.Count)
+        {
+            long end = count - Vector512<float>.Count;
+            for (long i = 0; i < end; i += Vector512<float>.Count) Vector512.Load(source + i).Store(destination + i);
+            Vector512.Load(source + end).Store(destination + end);
+            return;
+        }
         long last = count - Vector256<float>.Count;
         for (long i = 0; i < last; i += Vector256<float>.Count) Vector256.Load(source + i).Store(destination + i);
         Vector256.Load(source + last).Store(destination + last);

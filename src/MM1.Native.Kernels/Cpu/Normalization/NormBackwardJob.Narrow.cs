@@ -1,0 +1,90 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace MM1.Native.Kernels.Cpu;
+
+/// <summary>Rows of a few columns, a batch at a time.</summary>
+internal unsafe partial struct NormBackwardJob<TCentered>
+{
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
+    [SkipLocalsInit]
+    private readonly void NarrowRows(long begin, long end, float* weightPartial, float* biasPartial)
+    {
+        const int batch = NarrowRows512.Rows;
+        int columns = (int)Columns;
+        float* gradients = stackalloc float[NarrowRows512.Floats], values = stackalloc float[NarrowRows512.Floats];
+        nint* places = stackalloc nint[4 * batch];
+        float* scalars = stackalloc float[4 * batch];
+        long group = 0;
+        for (long row = begin; row < end;)
+        {
+            int count = 0;
+            for (; count < batch && row < end; count++)
+            {
+                long offset = group * Columns;
+                places[count] = (nint)(row * StepOutputGradient + offset);
+                places[batch + count] = (nint)(row * StepX + offset);
+                places[2 * batch + count] = (nint)(row * StepInputGradient + offset);
+                places[3 * batch + count] = (nint)(row * StepSumGradient + offset);
+                scalars[count] = TCentered.IsOn ? Mean[row * StepMean + group] : 0;
+                scalars[batch + count] = InverseDeviation[row * StepInverseDeviation + group];
+                if (++group < Groups) continue;
+                group = 0;
+                row++;
+            }
+            for (int missing = count; missing < batch; missing++)
+            {
+                places[missing] = places[0];
+                places[batch + missing] = places[batch];
+                scalars[missing] = scalars[batch + missing] = 0;
+            }
+            NarrowRows512.Turn(OutputGradient, places, columns, gradients);
+            NarrowRows512.Turn(X, places + batch, columns, values);
+            if (Weight is null) Means<Off>(gradients, values, columns, scalars);
+            else Means<On>(gradients, values, columns, scalars);
+            for (int column = 0; column < columns; column += batch) WriteNarrow(places, scalars, column, count, weightPartial, biasPartial);
+        }
+    }
+
+    /// <summary>The means of g and the slopes follow the means of x and the inverse deviations.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void Means<TWeight>(float* gradients, float* values, int columns, float* scalars) where TWeight : struct, IFlag
+    {
+        const int batch = NarrowRows512.Rows;
+        Vector512<float> count = Vector512.Create((float)columns), mean = Vector512.Load(scalars), inverse = Vector512.Load(scalars + batch);
+        var gradient = new NarrowRows512.Gradient<TWeight>(gradients, Weight);
+        if (TCentered.IsOn) (NarrowRows512.SumInTurns(gradient, columns) / count).Store(scalars + 2 * batch);
+        Vector512<float> product = NarrowRows512.SumInTurns(new NarrowRows512.Product<TWeight>(gradient, values, mean), columns);
+        (product * inverse / count * inverse).Store(scalars + 3 * batch);
+    }
+
+    /// <summary>Columns [column, column + 16) of a batch.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void WriteNarrow(nint* places, float* scalars, int column, int count, float* weightPartial, float* biasPartial)
+    {
+        const int batch = NarrowRows512.Rows;
+        Vector512<float> mask = NarrowRows512.Mask((int)Columns, column), beta = Vector512.Create(Beta);
+        Vector512<float> weight = Weight is null ? default : NarrowRows512.Load(Weight + column, mask);
+        Vector512<float> weightSum = weightPartial is null ? default : NarrowRows512.Load(weightPartial + column, mask);
+        Vector512<float> biasSum = biasPartial is null ? default : NarrowRows512.Load(biasPartial + column, mask);
+        bool hasWeight = Weight is not null, hasSum = SumGradient is not null, hasBeta = Beta != 0;
+        float* outputGradient = OutputGradient + column, x = X + column, inputGradient = InputGradient + column, sumGradient = SumGradient + column;
+        for (int i = 0; i < count; i++, places++, scalars++)
+        {
+            Vector512<float> g = NarrowRows512.Load(outputGradient + places[0], mask), value = NarrowRows512.Load(x + places[batch], mask);
+            Vector512<float> inverse = Vector512.Create(scalars[batch]);
+            if (TCentered.IsOn) value -= Vector512.Create(scalars[0]);
+            weightSum = Vector512.FusedMultiplyAdd(g, value * inverse, weightSum);
+            biasSum += g;
+            if (hasWeight) g *= weight;
+            if (TCentered.IsOn) g -= Vector512.Create(scalars[2 * batch]);
+            Vector512<float> gradient = inverse * Vector512.FusedMultiplyAdd(-value, Vector512.Create(scalars[3 * batch]), g);
+            if (hasSum) gradient += NarrowRows512.Load(sumGradient + places[3 * batch], mask);
+            if (hasBeta) gradient = Vector512.FusedMultiplyAdd(beta, NarrowRows512.Load(inputGradient + places[2 * batch], mask), gradient);
+            Avx512F.MaskStore(inputGradient + places[2 * batch], mask, gradient);
+        }
+        if (weightPartial is not null) Avx512F.MaskStore(weightPartial + column, mask, weightSum);
+        if (biasPartial is not null) Avx512F.MaskStore(biasPartial + column, mask, biasSum);
+    }
+}
