@@ -175,7 +175,7 @@ def compare(torch, library, options, folder, stream, l2_bytes):
                 try:
                     calls, ours, theirs, peer, errors = job()
                     accurate = errors[0] <= 2 * errors[1] + 2.0**-9
-                    (us, us_torch, us_copy), state = alternate(torch, [(ours, len(calls)), (theirs, len(calls)), (copy, 1)], options, stream)
+                    (ms, ms_torch, ms_copy), state = alternate(torch, [(ours, len(calls)), (theirs, len(calls)), (copy, 1)], options, stream)
                 except (RuntimeError, MemoryError) as error:
                     inaccurate += 1
                     print(f"{name:44} FAILED {' '.join(str(error).split())[:160]}", flush=True)
@@ -184,13 +184,13 @@ def compare(torch, library, options, folder, stream, l2_bytes):
                     torch.cuda.empty_cache()
                     continue
                 inaccurate += not accurate
-                rate, copy_rate = calls[0].moved / us * 1e-6, 2 * COPY_BYTES / us_copy * 1e-6
+                rate, copy_rate = calls[0].moved / ms * 1e-6, 2 * COPY_BYTES / ms_copy * 1e-6
                 # Bandwidth means something where operands leave the caches behind.
                 fraction = f"{rate / copy_rate:.3f}" if calls[0].moved >= 256e6 else ""
-                writer.writerow([family, name, scale, peer, f"{errors[0]:.3e}", f"{errors[1]:.3e}", int(accurate), f"{us * 1e3:.2f}", f"{us_torch * 1e3:.2f}",
-                                 calls[0].moved, f"{rate:.1f}", f"{copy_rate:.1f}", fraction, f"{us_torch / us:.3f}", *state, len(calls)])
+                writer.writerow([family, name, scale, peer, f"{errors[0]:.3e}", f"{errors[1]:.3e}", int(accurate), f"{ms * 1e3:.2f}", f"{ms_torch * 1e3:.2f}",
+                                 calls[0].moved, f"{rate:.1f}", f"{copy_rate:.1f}", fraction, f"{ms_torch / ms:.3f}", *state, len(calls)])
                 file.flush()
-                print(f"{name:44} {us * 1e3:9.2f} us, torch {peer} {us_torch * 1e3:9.2f}, ratio {us_torch / us:.3f}, {rate:7.1f} GB/s"
+                print(f"{name:44} {ms * 1e3:9.2f} us, torch {peer} {ms_torch * 1e3:9.2f}, ratio {ms_torch / ms:.3f}, {rate:7.1f} GB/s"
                       f"{f', {fraction} of copy' if fraction else ''}  error {errors[0]:.1e}{'' if accurate else ' NOT ACCURATE'}", flush=True)
                 del calls, ours, theirs
                 torch.cuda.empty_cache()
