@@ -33,7 +33,7 @@ def size(*tensors):
 
 def layer_norm_forward(make, rows, columns):
     x, weight, bias, y = make.normal((rows, columns)), make.normal((columns,)), make.normal((columns,)), make.poison((rows, columns))
-    mean, inverse = make.poison((rows,), "float32"), make.poison((rows,), "float32")
+    mean, inverse = make.poison((rows, 1), "float32"), make.poison((rows, 1), "float32")
     return Call("layer_norm_forward", dict(rows=rows, columns=columns, x=x, weight=weight, bias=bias, output=y, mean=mean, inverse_standard_deviation=inverse),
                 [x, weight, bias], [y], lambda torch, x, w, b: [torch.nn.functional.layer_norm(x, (columns,), w, b)], size(x, y, mean, inverse))
 
@@ -51,7 +51,7 @@ def layer_norm_backward(make, rows, columns):
 
 
 def rms_norm_forward(make, rows, columns):
-    x, weight, y, inverse = make.normal((rows, columns)), make.normal((columns,)), make.poison((rows, columns)), make.poison((rows,), "float32")
+    x, weight, y, inverse = make.normal((rows, columns)), make.normal((columns,)), make.poison((rows, columns)), make.poison((rows, 1), "float32")
     return Call("rms_norm_forward", dict(rows=rows, columns=columns, x=x, weight=weight, output=y, inverse_root_mean_square=inverse), [x, weight], [y],
                 lambda torch, x, w: [torch.nn.functional.rms_norm(x, (columns,), w, 1e-5)], size(x, y, inverse))
 

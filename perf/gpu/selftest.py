@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every record of memory_workloads.py and adamw_peers.py on the emulated library, with no GPU and no PyTorch. Results must be numbers, all of them.
+"""Every record of memory_workloads.py and adamw_peers.py on the emulated library, with no GPU and no PyTorch. Results must be numbers, and
+nothing beside the operands may be written.
 
   python3 perf/gpu/selftest.py [LIBRARY]        default artifacts/native/lib/libmm1_kernels_emulated.so
 """
@@ -16,15 +17,25 @@ from mm1_kernels import REPOSITORY, Library
 BYTES = {"float32": 4, "bfloat16": 2, "int32": 4, "uint8": 1}
 
 
+GUARD = bytes(range(256))
+
+
 class Memory:
-    """Memory of the emulated device, which the host can reach; never freed, as the process ends soon."""
+    """Memory of the emulated device, which the host can reach, between guards; never freed, as the process ends soon."""
     library = None
+    blocks = []
 
     def __init__(self, size):
         address = ctypes.c_void_p()
-        if self.library.handle.mm1_memory_allocate(ctypes.c_int64(max(1, size)), ctypes.byref(address)) != 0:
+        if self.library.handle.mm1_memory_allocate(ctypes.c_int64(size + 2 * len(GUARD)), ctypes.byref(address)) != 0:
             raise MemoryError(self.library.error())
-        self.address = address.value
+        self.address, self.size = address.value + len(GUARD), size
+        for guard in (self.address - len(GUARD), self.address + size):
+            ctypes.memmove(guard, GUARD, len(GUARD))
+        self.blocks.append(self)
+
+    def is_intact(self):
+        return ctypes.string_at(self.address - len(GUARD), len(GUARD)) == GUARD == ctypes.string_at(self.address + self.size, len(GUARD))
 
 
 class HostTensor:
@@ -114,7 +125,9 @@ def main():
             call = build()
             run(library, call)
             bad = [i for i, output in enumerate(call.outputs) if not all(math.isfinite(value) for value in output.read())]
-            problem = f"output {bad[0]} holds a NaN or infinity" if bad else ""
+            torn = [block.size for block in Memory.blocks if not block.is_intact()]
+            Memory.blocks.clear()
+            problem = f"the guard of {torn[0]} bytes was written" if torn else f"output {bad[0]} holds a NaN or infinity" if bad else ""
         except (RuntimeError, TypeError) as error:
             problem = str(error)
         failed += bool(problem)
