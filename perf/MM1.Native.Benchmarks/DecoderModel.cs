@@ -6,6 +6,14 @@ namespace MM1.Native.Benchmarks;
 /// <summary>Sizes of the benchmark's decoder.</summary>
 internal sealed record DecoderConfig(int Layers = 6, int Width = 256, int Heads = 8, int Hidden = 704, int Sequence = 512, int Batch = 4, int Vocabulary = 512)
 {
+    /// <summary>The sizes that <c>--model</c> names: <c>small</c>, the default, and <c>302m</c>, the paper's 302M decoder on eight sequences of 2048 tokens.</summary>
+    public static DecoderConfig Named(string name) => name switch
+    {
+        "small" => new DecoderConfig(),
+        "302m" => new DecoderConfig(Layers: 24, Width: 1024, Heads: 16, Hidden: 2736, Sequence: 2048, Batch: 8, Vocabulary: 32768),
+        _ => throw new ArgumentException($"--model is '{name}'; it is small or 302m."),
+    };
+
     /// <summary>
     /// Floating-point operations of one training step, as in the field: 2 per weight and token of every matrix product, causal
     /// attention counted half, backward twice the forward.
@@ -32,22 +40,27 @@ internal sealed class DecoderModel : Module
     private readonly Linear _head;
     private RotaryTable? _rotary;
 
-    public DecoderModel(DecoderConfig config, Device device, ulong seed)
+    public DecoderModel(DecoderConfig config, Device device, ulong seed, DType shadow = DType.None)
     {
         _config = config;
         _embedding = AddChild("embedding", new Embedding(config.Vocabulary, config.Width));
         _blocks = AddChildren("layers", config.Layers, _ => new Block(config));
         _norm = AddChild("norm", new RmsNorm(config.Width));
         _head = AddChild("head", new Linear(config.Width, config.Vocabulary, bias: false));
-        Build(device, seed);
+        Build(device, seed, shadow);
     }
 
-    public Tensor Forward(Tensor tokens, Tensor positions)
+    public Tensor Forward(Tensor tokens, Tensor positions) => _head.Forward(Hidden(tokens, positions));
+
+    /// <summary>Mean cross-entropy, logits made in chunks, as a training run computes it.</summary>
+    public Tensor Loss(Tensor tokens, Tensor positions, Tensor targets) => Autograd.Loss.LinearCrossEntropy(Hidden(tokens, positions), _head.Weight, targets);
+
+    private Tensor Hidden(Tensor tokens, Tensor positions)
     {
         AttentionLayout layout = AttentionLayout.Uniform(tokens.Elements / _config.Sequence, _config.Sequence);
         Tensor x = _embedding.Forward(tokens);
         foreach (Block block in _blocks) x = block.Forward(x, layout, _rotary!, positions);
-        return _head.Forward(_norm.Forward(x));
+        return _norm.Forward(x);
     }
 
     protected override void OnBuilt(Device device) => _rotary = new RotaryTable(device, _config.Sequence, _config.Width / _config.Heads);

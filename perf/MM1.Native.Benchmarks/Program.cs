@@ -22,6 +22,8 @@ static int Usage()
         usage: MM1.Native.Benchmarks <mode> [options]
           step [--json] [--layers N] [--width N] [--heads N] [--ffn N] [--seq N] [--batch N] [--vocab N] [--threads N] [--steps N]
                                                                    a training step of a decoder and the share of the machine's peak
+               [--model small|302m] [--device cuda:0|cuda-emulated] [--precision bfloat16|float32] [--peak-tflops N]
+                                                                   the step on a native device, eager and captured, with MFU and peak memory
           model [--json] [--preset NAME] [--sequences N] [--length N] [--threads N] [--steps N]
                                                                    a training step of an MM1 preset on the synthetic world, by verb
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak

@@ -8,7 +8,7 @@ namespace MM1.Native.Benchmarks;
 /// <summary>
 /// A whole training step of a decoder (forward, backward, AdamW) on the cpu device, interleaved with the machine's peak:
 /// medians of both. Steps are timed plain; a few more run under the profile for the time by family, and a tiny model on one
-/// thread gives the cost of an operation outside its kernel.
+/// thread gives the cost of an operation outside its kernel. With another <c>--device</c>: <see cref="NativeStepBenchmark"/>.
 /// </summary>
 internal static class StepBenchmark
 {
@@ -18,10 +18,17 @@ internal static class StepBenchmark
 
     public static int Run(string[] arguments)
     {
-        var options = new BenchmarkOptions(arguments, ["--json"], ["--layers", "--width", "--heads", "--ffn", "--seq", "--batch", "--vocab", "--threads", "--steps"]);
+        var options = new BenchmarkOptions(
+            arguments, ["--json"],
+            ["--layers", "--width", "--heads", "--ffn", "--seq", "--batch", "--vocab", "--threads", "--steps", "--device", "--model", "--precision", "--peak-tflops"]);
+        DecoderConfig sizes = DecoderConfig.Named(options.Text("--model", "small"));
         var config = new DecoderConfig(
-            options.Number("--layers", 6), options.Number("--width", 256), options.Number("--heads", 8), options.Number("--ffn", 704),
-            options.Number("--seq", 512), options.Number("--batch", 4), options.Number("--vocab", 512));
+            options.Number("--layers", sizes.Layers), options.Number("--width", sizes.Width), options.Number("--heads", sizes.Heads), options.Number("--ffn", sizes.Hidden),
+            options.Number("--seq", sizes.Sequence), options.Number("--batch", sizes.Batch), options.Number("--vocab", sizes.Vocabulary));
+        string device = options.Text("--device", "cpu");
+        if (device != "cpu") return NativeStepBenchmark.Run(device, config, options);
+        if (options.Text("--precision", "float32") != "float32") throw new ArgumentException("Device cpu computes in float32; --precision bfloat16 needs --device cuda:N.");
+        if (options.Has("--peak-tflops")) throw new ArgumentException("--peak-tflops is for --device cuda:N; the cpu's peak is measured.");
         int threads = options.Number("--threads", Environment.ProcessorCount), steps = options.Number("--steps", 15);
         bool json = options.Has("--json");
         using var run = new TrainingRun(config, threads);

@@ -3,6 +3,8 @@ import ctypes
 import os
 from pathlib import Path
 
+import header
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -10,85 +12,16 @@ class Missing(Exception):
     """Something this machine lacks; the text says what and what to do."""
 
 
-class Operand(ctypes.Structure):
-    """mm1_operand"""
-    _fields_ = [("data", ctypes.c_void_p), ("dtype", ctypes.c_int32), ("reserved", ctypes.c_int32), ("row_stride", ctypes.c_int64)]
+Operand = header.RECORDS["mm1_operand"]
+GemmArgs = header.RECORDS["mm1_gemm_args"]
+AttentionForwardArgs = header.RECORDS["mm1_flash_attention_forward_args"]
+AttentionBackwardArgs = header.RECORDS["mm1_flash_attention_backward_args"]
 
-
-class GemmArgs(ctypes.Structure):
-    """mm1_gemm_args"""
-    _fields_ = [
-        ("struct_size", ctypes.c_int64),
-        ("transpose_a", ctypes.c_int32),
-        ("transpose_b", ctypes.c_int32),
-        ("activation", ctypes.c_int32),
-        ("activation_gradient", ctypes.c_int32),
-        ("math_mode", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-        ("m", ctypes.c_int64),
-        ("n", ctypes.c_int64),
-        ("k", ctypes.c_int64),
-        ("batch", ctypes.c_int64),
-        ("a", Operand),
-        ("b", Operand),
-        ("output", Operand),
-        ("bias", Operand),
-        ("residual", Operand),
-        ("pre_activation", Operand),
-        ("batch_stride_a", ctypes.c_int64),
-        ("batch_stride_b", ctypes.c_int64),
-        ("batch_stride_output", ctypes.c_int64),
-        ("batch_stride_residual", ctypes.c_int64),
-        ("batch_stride_pre_activation", ctypes.c_int64),
-        ("alpha", ctypes.c_float),
-        ("beta", ctypes.c_float),
-    ]
-
-
-class AttentionForwardArgs(ctypes.Structure):
-    """mm1_flash_attention_forward_args"""
-    _fields_ = [
-        ("struct_size", ctypes.c_int64),
-        ("mask", ctypes.c_int32),
-        ("scale", ctypes.c_float),
-        ("batch", ctypes.c_int64),
-        ("heads", ctypes.c_int64),
-        ("key_value_heads", ctypes.c_int64),
-        ("head_size", ctypes.c_int64),
-        ("query_tokens", ctypes.c_int64),
-        ("key_tokens", ctypes.c_int64),
-        ("max_query_length", ctypes.c_int64),
-        ("max_key_length", ctypes.c_int64),
-        ("cu_seqlens_query", ctypes.c_void_p),
-        ("cu_seqlens_key", ctypes.c_void_p),
-        ("prefix_lengths", ctypes.c_void_p),
-        ("query", Operand),
-        ("key", Operand),
-        ("value", Operand),
-        ("output", Operand),
-        ("log_sum_exp", Operand),
-    ]
-
-
-class AttentionBackwardArgs(ctypes.Structure):
-    """mm1_flash_attention_backward_args"""
-    _fields_ = [
-        ("struct_size", ctypes.c_int64),
-        ("forward", AttentionForwardArgs),
-        ("output_gradient", Operand),
-        ("query_gradient", Operand),
-        ("key_gradient", Operand),
-        ("value_gradient", Operand),
-        ("allow_nondeterministic", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-    ]
-
-
-# Records of the verbs that the scripts here call.
-RECORDS = {"gemm": GemmArgs, "flash_attention_forward": AttentionForwardArgs, "flash_attention_backward": AttentionBackwardArgs}
+# Records by verb.
+RECORDS = {name[len("mm1_"):-len("_args")]: kind for name, kind in header.RECORDS.items() if name.endswith("_args") and name != "mm1_module_launch_args"}
 MASKS = {"full": 0, "causal": 1, "prefix": 2}
 ACTIVATIONS = {"none": 0, "relu": 1, "gelu": 2, "gelu_tanh": 3, "quick_gelu": 4, "silu": 5, "sigmoid": 6, "tanh": 7}
-FLOAT32, BFLOAT16 = 2, 3
+DTYPES = {f"torch.{name}": header.ENUMERATORS[f"MM1_DTYPE_{name.upper()}"] for name in ("float32", "bfloat16", "int32", "int64", "uint8")}
 
 
 def import_torch():
@@ -122,9 +55,10 @@ class Library:
         self.handle = ctypes.CDLL(str(path))
         self.handle.mm1_get_last_error_message.restype = ctypes.c_char_p
         for verb, record in RECORDS.items():
-            entry, workspace = getattr(self.handle, f"mm1_{verb}"), getattr(self.handle, f"mm1_{verb}_workspace_bytes")
+            entry, workspace = getattr(self.handle, f"mm1_{verb}"), getattr(self.handle, f"mm1_{verb}_workspace_bytes", None)
             entry.restype, entry.argtypes = ctypes.c_int32, [ctypes.c_void_p, ctypes.POINTER(record), ctypes.c_void_p, ctypes.c_int64]
-            workspace.restype, workspace.argtypes = ctypes.c_int64, [ctypes.POINTER(record)]
+            if workspace is not None:
+                workspace.restype, workspace.argtypes = ctypes.c_int64, [ctypes.POINTER(record)]
 
     def error(self):
         return self.handle.mm1_get_last_error_message().decode()
@@ -141,12 +75,17 @@ class Library:
     def gemm(self, args, stream, workspace=None):
         self.run("gemm", args, stream, workspace)
 
-    def workspace(self, torch, args):
-        """Scratch for one call, or None where it needs none."""
+    def workspace_bytes(self, args):
         verb = next(verb for verb, record in RECORDS.items() if isinstance(args, record))
-        size = getattr(self.handle, f"mm1_{verb}_workspace_bytes")(ctypes.byref(args))
+        function = getattr(self.handle, f"mm1_{verb}_workspace_bytes", None)
+        size = function(ctypes.byref(args)) if function else 0
         if size < 0:
             raise RuntimeError(f"mm1_{verb}_workspace_bytes: {self.error()}")
+        return size
+
+    def workspace(self, torch, args):
+        """Scratch for one call, or None where it needs none."""
+        size = self.workspace_bytes(args)
         return torch.empty(size, dtype=torch.uint8, device="cuda") if size else None
 
 
@@ -156,8 +95,7 @@ def operand(tensor):
         return Operand()
     if tensor.stride(-1) != 1:
         raise ValueError("columns must be contiguous")
-    dtype = {"torch.float32": FLOAT32, "torch.bfloat16": BFLOAT16}[str(tensor.dtype)]
-    return Operand(tensor.data_ptr(), dtype, 0, tensor.stride(-2) if tensor.dim() > 1 else tensor.numel())
+    return Operand(tensor.data_ptr(), DTYPES[str(tensor.dtype)], 0, tensor.stride(-2) if tensor.dim() > 1 else tensor.numel())
 
 
 def gemm_args(a, b, output, transpose_a=False, transpose_b=False, bias=None, residual=None, activation="none", alpha=1.0, beta=0.0):

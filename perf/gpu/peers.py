@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Kernels of libmm1_kernels beside the best of PyTorch's: accuracy against float64, and speed.
 
-  python3 perf/gpu/peers.py [--family gemm|attention|all] [--out FOLDER] [--library PATH] [--set quick|full] [--rounds 9] [--milliseconds 60]
+  python3 perf/gpu/peers.py [--family gemm|attention|memory|all] [--out FOLDER] [--library PATH] [--set quick|full] [--rounds 9] [--milliseconds 60]
 
 gemm: matrix products beside cuBLAS (torch.matmul), FOLDER/gemm_peers.csv. attention: beside every back end of scaled_dot_product_attention,
-FOLDER/attention_peers.csv, as attention_peers.py says.
+FOLDER/attention_peers.csv, as attention_peers.py says. memory: normalization, elementwise, loss, embedding, convolution, optimizer beside PyTorch's,
+FOLDER/memory_peers.csv, as memory_peers.py says.
 
 Inputs are N(0, 1), as speed depends on the data (zeros draw less power and clock higher). Each shape has as many copies of its operands as
 exceed the L2 cache twice, used in turn. Both libraries are timed in the same process on the same stream, in alternating runs of
@@ -19,6 +20,7 @@ import sys
 from pathlib import Path
 
 import attention_peers
+import memory_peers
 from mm1_kernels import Library, Missing, find_library, gemm_args, import_torch
 from timing import max_keeping_nan, measure, write_versions
 
@@ -135,7 +137,7 @@ def compare_gemm(torch, library, options, folder, stream, l2_bytes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", choices=["gemm", "attention", "all"], default="all")
+    parser.add_argument("--family", choices=["gemm", "attention", "memory", "all"], default="all")
     parser.add_argument("--out", default="artifacts/gpu", help="folder of the results")
     parser.add_argument("--library", help="libmm1_kernels.so; default MM1_KERNELS_PATH or artifacts/native/lib")
     parser.add_argument("--set", choices=["quick", "full"], default="quick", dest="which")
@@ -161,6 +163,8 @@ def main():
             inaccurate += compare_gemm(torch, library, options, folder, stream, l2_bytes)
         if options.family in ("attention", "all"):
             inaccurate += attention_peers.compare(torch, library, options, folder, stream, l2_bytes)
+        if options.family in ("memory", "all"):
+            inaccurate += memory_peers.compare(torch, library, options, folder, stream, l2_bytes)
     return 1 if inaccurate else 0
 
 

@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # Everything that only a GPU can say about libmm1_kernels, in one run: build, smoke, conformance, speed, sanitizer, resources.
 #
-#   perf/gpu/run.sh OUT [--set quick|full] [--skip-speed] [--skip-sanitizer]
+#   perf/gpu/run.sh OUT [--set quick|full] [--programs FOLDER] [--skip-speed] [--skip-sanitizer]
 #
 # Needs an NVIDIA GPU (sm_80 or later), a CUDA toolkit of 12.0 or later (nvcc in PATH, or CUDA_HOME), CMake, a C++17 compiler and Python 3; the speed
-# stage also PyTorch. OUT gets the build, logs and CSV files, each row written at once, so a run that is cut off keeps what it had:
-#   environment.txt  build.csv  {gemm,attention}_{smoke,conformance}.csv  {gemm,attention}_peers.csv  sanitizer.csv  resources.csv  summary.txt
+# stage also PyTorch. The C# programs (tests, benchmarks, ILGPU baseline) come from FOLDER, published elsewhere with publish.sh, or are published here
+# where there is a .NET SDK. OUT gets the build, logs and CSV files, each row written at once, so a run that is cut off keeps what it had:
+#   environment.txt  build.csv  {gemm,attention}_{smoke,conformance}.csv  tests.log  {gemm,attention,memory}_peers.csv  step.jsonl  ilgpu.csv
+#   sanitizer.csv  resources.csv  summary.txt
 # A stage that fails does not stop the next ones. Exit code: 0 all stages well, 1 one was not, 2 wrong usage, 3 this machine lacks a GPU or toolkit.
 set -uo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 repository="$(cd "$here/../.." && pwd)"
 
-usage() { sed -n '4,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+usage() { sed -n '4,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 lacks() { echo "run.sh: $1" >&2; exit 3; }
 
-out="" set=quick speed=1 sanitizer=1
+out="" set=quick programs="" speed=1 sanitizer=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --set) set="${2:-}"; shift ;;
+    --programs) programs="${2:-}"; shift ;;
     --skip-speed) speed=0 ;;
     --skip-sanitizer) sanitizer=0 ;;
     -h | --help) usage ;;
@@ -79,6 +82,8 @@ build() {  # build FOLDER ARCHITECTURES
   grep -iE 'serializ|spill|warning' "$1.log" | sort | uniq -c | sort -rn | head -20
   [ "$result" = passed ]
 }
+stage "records of the scripts beside the header"
+python3 "$here/header.py" || fail "records of the scripts"
 stage "build for sm_$own"
 build "$out/build-own" "$own" || { fail "build sm_$own"; tail -40 "$out/build-own.log"; echo "1 stage failed: nothing to run"; exit 1; }
 library="$out/build-own/lib/libmm1_kernels.so"
@@ -121,11 +126,33 @@ for family in gemm attention; do
   windows $family all 25 300 || fail "conformance of $family"
 done
 
+# --- the C# programs: conformance of every family through the engine's own tests ------------------------------------------------------------
+export MM1_KERNELS_PATH="$library"
+stage "C# programs"
+if [ -n "$programs" ]; then
+  programs="$(cd "$programs" 2> /dev/null && pwd)" || fail "programs: no such folder"
+elif command -v dotnet > /dev/null; then
+  programs="$out/programs"
+  timeout 900 "$here/publish.sh" "$programs" > "$out/publish.log" 2>&1 || { fail "publish (log $out/publish.log)"; tail -5 "$out/publish.log"; }
+else
+  echo "skipped: neither --programs nor a .NET SDK (publish.sh FOLDER on a machine that has one makes the folder)"
+fi
+program() { [ -n "$programs" ] && [ -x "$programs/$1/$1" ]; }
+if program MM1.Native.Kernels.Tests; then
+  stage "conformance of all families (MM1.Native.Kernels.Tests on cuda:0)"
+  start="$(seconds)"
+  MM1_TEST_DEVICES=cuda:0 timeout 1800 "$programs/MM1.Native.Kernels.Tests/MM1.Native.Kernels.Tests" > "$out/tests.log" 2>&1 || fail "conformance of all families"
+  tail -8 "$out/tests.log"
+  echo "$(elapsed "$start") s; $out/tests.log"
+fi
+
 # --- speed ---------------------------------------------------------------------------------------------------------------------------
 if [ "$speed" = 1 ]; then
-  stage "speed beside PyTorch (cuBLAS, attention's back ends)"
-  if python3 -c 'import torch' 2> /dev/null; then
-    for family in gemm attention; do
+  torch=0
+  python3 -c 'import torch' 2> /dev/null && torch=1
+  stage "speed beside PyTorch (cuBLAS, attention's back ends, memory-bound families)"
+  if [ "$torch" = 1 ]; then
+    for family in gemm attention memory; do
       timeout 3600 python3 "$here/peers.py" --family $family --out "$out" --library "$library" --set "$set" || fail "speed of $family"
     done
     # The kernels for sm_80 on this card, at the sizes that the sm_90a ones are judged by.
@@ -133,6 +160,30 @@ if [ "$speed" = 1 ]; then
       MM1_GEMM_SM80=1 timeout 1800 python3 "$here/peers.py" --family gemm --out "$out/sm80" --library "$library" --set quick || fail "speed of sm_80"; }
   else
     echo "skipped: PyTorch is not installed (pip install torch)"
+  fi
+  stage "training step (302M and small), beside PyTorch eager and compiled"
+  for model in 302m small; do
+    for precision in bfloat16 float32; do
+      [ "$model $precision" = "302m float32" ] && [ "$set" = quick ] && continue
+      if program MM1.Native.Benchmarks; then
+        timeout 600 "$programs/MM1.Native.Benchmarks/MM1.Native.Benchmarks" step --device cuda:0 --model $model --precision $precision --json >> "$out/step.jsonl" ||
+          fail "step $model $precision"
+      fi
+      if [ "$torch" = 1 ]; then
+        timeout 900 python3 "$here/torch_step.py" --model $model --precision $precision >> "$out/step.jsonl" || fail "torch step $model $precision"
+      fi
+    done
+  done
+  [ -f "$out/step.jsonl" ] && python3 -c '
+import json, sys
+for line in open(sys.argv[1], encoding="utf-8"):
+    r = json.loads(line)
+    print("{engine:16} {mode:9} {precision:9} {parameters:>11} parameters {ms_median:10.3f} ms {tokens_per_s:12.1f} tokens/s  MFU {mfu:.3f} of {peak_tflops} ({peak_source})  {peak_memory_mib} MiB".format(**r))
+' "$out/step.jsonl"
+  if program MM1.Native.IlgpuBaseline; then
+    stage "C# ILGPU baseline"
+    timeout 600 "$programs/MM1.Native.IlgpuBaseline/MM1.Native.IlgpuBaseline" > "$out/ilgpu.csv" || fail "ILGPU baseline"
+    cat "$out/ilgpu.csv"
   fi
 fi
 
