@@ -109,9 +109,10 @@ public sealed class OperationBFloat16Tests
                 Tensor term = Dual.Product(results[i], Rounded(Dual.Weights(1 + i, results[i].Shape)));
                 total = i == 0 ? term : total + term;
             }
+            float[][] outputs = [.. results.Select(static result => result.ToArray())];
             total.Backward();
             Assert.All(module.All, static parameter => Assert.Equal(DType.Float32, parameter.Gradient.DType));
-            return ([.. results.Select(static result => result.ToArray())], [.. module.All.Select(static parameter => parameter.Gradient.ToArray())]);
+            return (outputs, [.. module.All.Select(static parameter => parameter.Gradient.ToArray())]);
         }
     }
 
