@@ -1,9 +1,10 @@
 using MM1.Native.Kernels;
+using Xunit;
 
 namespace MM1.Native.TestSupport;
 
 /// <summary>
-/// The devices that the conformance suite runs on, by name: <c>cpu/1</c> and <c>cpu/2</c> are the cpu device with that many
+/// The devices that the conformance and engine suites run on, by name: <c>cpu/1</c> and <c>cpu/2</c> are the cpu device with that many
 /// threads. <c>MM1_TEST_DEVICES</c> (comma separated, for example <c>cpu/2,cuda:0</c>) replaces both lists.
 /// </summary>
 public static class TestDevices
@@ -13,17 +14,24 @@ public static class TestDevices
 
     private static readonly Lazy<string?> Missing = new(FindMissing);
 
-    /// <summary>Devices that have the kernels of every family.</summary>
+    /// <summary>The cpu device, with one thread and with two.</summary>
     public static string[] Names { get; } = Given is null ? ["cpu/1", "cpu/2"] : [.. Given.Where(static name => !IsNative(name))];
 
-    /// <summary>
-    /// Devices behind a native library: the emulated one where it was built. They have the kernels of some families only, whose conformance tests run on
-    /// <see cref="Names"/> and on these.
-    /// </summary>
+    /// <summary>Devices behind a native library: the emulated one where it was built.</summary>
     public static string[] Native { get; } = Given is not null ? [.. Given.Where(IsNative)] : Missing.Value is null ? ["cuda-emulated"] : [];
 
-    /// <summary>Both lists: for families whose kernels native libraries have.</summary>
+    /// <summary>Both lists.</summary>
     public static string[] WithNative => [.. Names, .. Native];
+
+    /// <summary>
+    /// Rows for a test of the engine that needs one cpu device, with <paramref name="cpu"/>'s threads, and every native one; where there is none, a skipped row
+    /// says why.
+    /// </summary>
+    public static IEnumerable<TheoryDataRow<string>> EngineRows(string cpu) => [new(cpu), .. NativeRows()];
+
+    /// <summary>Rows for a test that is about native devices; where there is none, a skipped row says why.</summary>
+    public static IEnumerable<TheoryDataRow<string>> NativeRows() =>
+        Native.Length == 0 ? [new TheoryDataRow<string>("") { Skip = NativeMissing }] : Native.Select(static device => new TheoryDataRow<string>(device));
 
     /// <summary>What a test says that is skipped because <see cref="Native"/> is empty.</summary>
     public static string NativeMissing => (Given is null ? Missing.Value : null) ?? "MM1_TEST_DEVICES names no native device";
@@ -36,7 +44,8 @@ public static class TestDevices
         return Device.Parse(parts[0], new DeviceOptions { Threads = parts.Length > 1 ? int.Parse(parts[1]) : 0, PinThreads = false });
     }
 
-    private static bool IsNative(string name) => name.StartsWith("cuda", StringComparison.Ordinal);
+    /// <summary>Whether the device of that name is behind a native library.</summary>
+    public static bool IsNative(string name) => name.StartsWith("cuda", StringComparison.Ordinal);
 
     private static string? FindMissing()
     {

@@ -67,7 +67,7 @@ public sealed class CapturedStep : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_optimizer.HasGradients)
-            throw new InvalidOperationException("Parameters hold gradients of an earlier backward; a captured step begins without. Call Optimizer.Step() or ZeroGradient() first.");
+            throw new InvalidOperationException("Parameters hold gradients of an earlier backward; a captured step begins without. Call Optimizer.Step() or Parameter.ZeroGradient() of each first.");
         _optimizer.WriteState(lossDenominator);
         if (_graph is null && _runs >= EagerRuns) _graph = Record(lossDenominator);
         if (_graph is null)

@@ -133,8 +133,8 @@ public static partial class Functional
             if (_weight.RequiresGradient || _bias is { RequiresGradient: true })
             {
                 float betaWeight = 0, betaBias = 0;
-                TensorState? weight = _weight.RequiresGradient ? Gradients.Destination(_weight, out betaWeight) : null;
-                TensorState? bias = _bias is { RequiresGradient: true } ? Gradients.Destination(_bias, out betaBias) : null;
+                TensorState? weight = _weight.RequiresGradient ? Gradients.StageSum(_weight, out betaWeight) : null;
+                TensorState? bias = _bias is { RequiresGradient: true } ? Gradients.StageSum(_bias, out betaBias) : null;
                 if (weight is not null && bias is not null && betaWeight != betaBias) Kernel.Fill(betaWeight == 0 ? weight : bias, 0);
                 var args = new ConvolutionBackwardWeightArgs
                 {
@@ -157,9 +157,11 @@ public static partial class Functional
                     Beta = Math.Max(betaWeight, betaBias),
                 };
                 device.Kernels.ConvolutionBackwardWeight(device.Launch(device.Kernels.ConvolutionBackwardWeightWorkspaceBytes(args)), args);
+                Gradients.CommitSum(_weight, weight);
+                Gradients.CommitSum(_bias, bias);
             }
             if (!_input.RequiresGradient) return;
-            TensorState destination = Gradients.Destination(_input, out float beta);
+            TensorState destination = Gradients.Stage(_input, out float beta);
             var data = new ConvolutionBackwardDataArgs
             {
                 Batch = _forward.Batch,
@@ -180,6 +182,7 @@ public static partial class Functional
                 Beta = beta,
             };
             device.Kernels.ConvolutionBackwardData(device.Launch(device.Kernels.ConvolutionBackwardDataWorkspaceBytes(data)), data);
+            Gradients.Commit(_input, destination);
         }
     }
 

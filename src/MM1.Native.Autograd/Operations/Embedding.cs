@@ -77,7 +77,7 @@ public static partial class Functional
 
         public override void Backward()
         {
-            TensorState destination = Gradients.Destination(_table, out float beta);
+            TensorState destination = Gradients.StageSum(_table, out float beta);
             var args = new EmbeddingScatterAddArgs
             {
                 Tokens = _ids.Elements,
@@ -89,6 +89,7 @@ public static partial class Functional
                 Beta = beta,
             };
             destination.Device.Kernels.EmbeddingScatterAdd(destination.Device.Launch(destination.Device.Kernels.EmbeddingScatterAddWorkspaceBytes(args)), args);
+            Gradients.CommitSum(_table, destination);
         }
     }
 

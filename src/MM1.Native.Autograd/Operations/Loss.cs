@@ -234,8 +234,8 @@ public static class Loss
         {
             Device device = OutputGradient!.Device;
             float betaInput = 0, betaWeight = 0;
-            TensorState? input = _input.RequiresGradient ? Gradients.Destination(_input, out betaInput) : null;
-            TensorState? weight = _weight.RequiresGradient ? Gradients.Destination(_weight, out betaWeight) : null;
+            TensorState? input = _input.RequiresGradient ? Gradients.Stage(_input, out betaInput) : null;
+            TensorState? weight = _weight.RequiresGradient ? Gradients.StageSum(_weight, out betaWeight) : null;
             var args = new LinearCrossEntropyBackwardArgs
             {
                 Tokens = _forward.Tokens,
@@ -256,6 +256,8 @@ public static class Loss
                 BetaWeight = betaWeight,
             };
             device.Kernels.LinearCrossEntropyBackward(device.Launch(device.Kernels.LinearCrossEntropyBackwardWorkspaceBytes(args)), args);
+            if (input is not null) Gradients.Commit(_input, input);
+            Gradients.CommitSum(_weight, weight);
         }
     }
 

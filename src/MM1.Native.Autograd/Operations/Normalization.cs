@@ -202,10 +202,10 @@ public static partial class Functional
             Device device = gradient.Device;
             TensorState? weightGradient = null, biasGradient = null;
             float beta = 0;
-            if (_weight is { RequiresGradient: true }) weightGradient = Gradients.Destination(_weight, out beta);
+            if (_weight is { RequiresGradient: true }) weightGradient = Gradients.StageSum(_weight, out beta);
             if (_bias is { RequiresGradient: true })
             {
-                biasGradient = Gradients.Destination(_bias, out float betaBias);
+                biasGradient = Gradients.StageSum(_bias, out float betaBias);
                 // The kernel has one factor for both; they differ only if one of them was just created.
                 if (weightGradient is not null && beta != betaBias) Kernel.Fill(beta == 0 ? weightGradient : biasGradient, 0);
                 beta = Math.Max(beta, betaBias);
@@ -229,6 +229,8 @@ public static partial class Functional
                     BetaParameters = beta,
                 };
                 device.Kernels.LayerNormBackward(device.Launch(device.Kernels.LayerNormBackwardWorkspaceBytes(args)), args);
+                Gradients.CommitSum(_weight, weightGradient);
+                Gradients.CommitSum(_bias, biasGradient);
                 return;
             }
             var rms = new RmsNormBackwardArgs
@@ -246,6 +248,7 @@ public static partial class Functional
                 BetaParameters = beta,
             };
             device.Kernels.RmsNormBackward(device.Launch(device.Kernels.RmsNormBackwardWorkspaceBytes(rms)), rms);
+            Gradients.CommitSum(_weight, weightGradient);
         }
     }
 

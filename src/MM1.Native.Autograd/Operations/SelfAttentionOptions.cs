@@ -57,7 +57,7 @@ internal readonly record struct SelfAttentionPlan(SelfAttentionOptions Options, 
     public void NormalizeHeadsBackward(TensorState fused, TensorState weight, TensorState inverse, long column, long heads, TensorState gradient, TensorState destination)
     {
         float beta = 0;
-        TensorState? weightGradient = weight.RequiresGradient ? Gradients.Destination(weight, out beta) : null;
+        TensorState? weightGradient = weight.RequiresGradient ? Gradients.StageSum(weight, out beta) : null;
         var args = new RmsNormBackwardArgs
         {
             Rows = Tokens,
@@ -72,5 +72,6 @@ internal readonly record struct SelfAttentionPlan(SelfAttentionOptions Options, 
             BetaParameters = beta,
         };
         fused.Device.Kernels.RmsNormBackward(fused.Device.Launch(fused.Device.Kernels.RmsNormBackwardWorkspaceBytes(args)), args);
+        Gradients.CommitSum(weight, weightGradient);
     }
 }

@@ -47,6 +47,25 @@ internal static class Gradients
     }
 
     /// <summary>
+    /// The same for a kernel that sums gradients of weights, in float32 only: where a weight is a result in a narrower dtype and no parameter, a float32
+    /// tensor of its own, which <see cref="CommitSum"/> rounds once and adds.
+    /// </summary>
+    public static TensorState StageSum(TensorState input, out float beta)
+    {
+        if (input.Parameter is not null || input.DType == DType.Float32) return Destination(input, out beta);
+        beta = 0;
+        return Arena.Require("Backward").New(input.Shape, DType.Float32);
+    }
+
+    /// <summary>Ends what <see cref="StageSum"/> began.</summary>
+    public static void CommitSum(TensorState? input, TensorState? staged)
+    {
+        if (input is null || staged is null || input.Parameter is not null || input.DType == DType.Float32) return;
+        Pass(input, staged);
+        Arena.Release(staged);
+    }
+
+    /// <summary>
     /// Adds <paramref name="contribution"/> to the gradient of <paramref name="input"/>; as the first one it is taken over as
     /// it is, sharing memory with whoever holds it (unless that memory ends before the input does). The caller keeps (and
     /// releases) its own reference.

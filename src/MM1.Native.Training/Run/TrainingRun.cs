@@ -86,7 +86,7 @@ public static class TrainingRun
         }
         catch (ArgumentException failure)
         {
-            throw new ConfigurationException($"precision: {failure.Message}");
+            throw new ConfigurationException($"precision: {failure.Message.Replace($" (Parameter '{failure.ParamName}')", "", StringComparison.Ordinal)}");
         }
     }
 

@@ -7,10 +7,10 @@ namespace MM1.Native.Autograd.Tests;
 /// <summary>The debug switch names the first operation that makes a NaN or an infinity.</summary>
 public sealed class TrapNonFiniteTests
 {
-    [Fact]
-    public void ForwardNamesTheFirstOperation()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ForwardNamesTheFirstOperation(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([1f, 2, 3e38f, 4], [2, 2], requiresGradient: true);
         NonFiniteException error = Trapped(() =>
@@ -25,10 +25,10 @@ public sealed class TrapNonFiniteTests
         Assert.True(float.IsNaN(Functional.Sum(x * x - x * x).Item()));
     }
 
-    [Fact]
-    public void BackwardNamesTheFirstOperation()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BackwardNamesTheFirstOperation(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         // Forward 1e-20, 1, 1e20; backward 1, 1e20, 1e40.
         Tensor x = Tensor.From([1e-20f, 1e-20f], [2], requiresGradient: true);
@@ -41,10 +41,10 @@ public sealed class TrapNonFiniteTests
         Assert.Equal("Multiply (backward): made Infinity in the gradient of an input [2] at flat index 0; everything before it was finite.", error.Message);
     }
 
-    [Fact]
-    public void BackwardNamesParameters()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BackwardNamesParameters(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var linear = new Linear(2, 2);
         linear.Build(device, 1);
         linear.Weight.Load([1e-20f, 1e-20f, 1e-20f, 1e-20f]);
@@ -69,10 +69,10 @@ public sealed class TrapNonFiniteTests
         Assert.Equal($"{operation}: made Infinity in its sum [1, 2] at flat index 1; everything before it was finite.", error.Message);
     }
 
-    [Fact]
-    public void RecomputedAndCustomOperationsAreTrapped()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void RecomputedAndCustomOperationsAreTrapped(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3e38f], [1], requiresGradient: true);
         Assert.Equal("Multiply", Trapped(() => Functional.Recompute(y => y * y, x)).Operation);

@@ -7,10 +7,10 @@ namespace MM1.Native.Autograd.Tests;
 /// <summary>Custom operations beside those of <see cref="OperationGradientTests"/>: on the host, with integers, and against the rules.</summary>
 public sealed class CustomOperationTests
 {
-    [Fact]
-    public void AnOperationOnTheHostHasGradients()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AnOperationOnTheHostHasGradients(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         float[] values = Samples.Normal(1, 6);
         Tensor x = Tensor.From(values, [2, 3], requiresGradient: true);
@@ -35,10 +35,10 @@ public sealed class CustomOperationTests
         x.Write(values.AsSpan());
     }
 
-    [Fact]
-    public void IntegerOutputsRequireNoGradient()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void IntegerOutputsRequireNoGradient(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3f, 1, 2], [1, 3], requiresGradient: true);
         Tensor[] outputs = Functional.Custom(new Delegated("Largest",
@@ -58,10 +58,10 @@ public sealed class CustomOperationTests
         Assert.Equal([1f, 0, 0], x.Gradient!.Value.ToArray());
     }
 
-    [Fact]
-    public void InputsMayGetNoGradient()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void InputsMayGetNoGradient(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3f], [1], requiresGradient: true), y = Tensor.From([4f], [1], requiresGradient: true);
         Tensor output = Functional.Custom(new Delegated("First", (inputs, _) => [Functional.Scale(inputs[0], 1)], (gradients, _) => [gradients[0], null]), x, y)[0];
@@ -71,10 +71,10 @@ public sealed class CustomOperationTests
     }
 
     /// <summary>A gradient that backward takes from what it saved must not be added into.</summary>
-    [Fact]
-    public void SavedTensorsMayBeGradients()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void SavedTensorsMayBeGradients(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3f, 4], [2], requiresGradient: true), factors = Tensor.From([5f, 6], [2]);
         var dot = new Delegated("Dot",
@@ -89,20 +89,20 @@ public sealed class CustomOperationTests
         Assert.Equal([5f, 6], factors.ToArray());
     }
 
-    [Fact]
-    public void WithoutGradientsNothingIsRecorded()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void WithoutGradientsNothingIsRecorded(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         var operation = new Delegated("Copy", (inputs, _) => [Functional.Scale(inputs[0], 1)], (_, _) => throw new InvalidOperationException("Backward ran."));
         Assert.False(Functional.Custom(operation, Tensor.Zeros([2]))[0].RequiresGradient);
         Assert.Equal(0, arena.Tape.Count);
     }
 
-    [Fact]
-    public void AnErrorInsideRestoresRecording()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AnErrorInsideRestoresRecording(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3f], [1], requiresGradient: true);
         Assert.Throws<NotSupportedException>(() => Functional.Custom(new Delegated("Bad", (_, _) => throw new NotSupportedException(), (_, _) => []), x));
@@ -112,26 +112,26 @@ public sealed class CustomOperationTests
         Assert.True(GradientMode.Records);
     }
 
-    [Fact]
-    public void WrongResultsOfForwardThrow()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void WrongResultsOfForwardThrow(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena session = device.BeginSession();
         Tensor older = Tensor.Zeros([2]);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([3f, 4], [2], requiresGradient: true);
         Assert.Equal("Mine: Forward returned no tensors.", Error((_, _) => []));
-        Assert.Equal("Mine: Forward must return new tensors of the current arena; Float32 [2] on cpu is an input or older.", Error((inputs, _) => [inputs[0]]));
-        Assert.Equal("Mine: Forward must return new tensors of the current arena; Float32 [2] on cpu is an input or older.", Error((_, _) => [older]));
+        Assert.Equal($"Mine: Forward must return new tensors of the current arena; Float32 [2] on {device} is an input or older.", Error((inputs, _) => [inputs[0]]));
+        Assert.Equal($"Mine: Forward must return new tensors of the current arena; Float32 [2] on {device} is an input or older.", Error((_, _) => [older]));
 
         string Error(Func<Tensor[], CustomContext, Tensor[]> forward) =>
             Assert.Throws<OperationException>(() => Functional.Custom(new Delegated("Mine", forward, (_, _) => []), x)).Message;
     }
 
-    [Fact]
-    public void WrongResultsOfBackwardThrow()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void WrongResultsOfBackwardThrow(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Assert.Equal("Mine: Backward returned 2 gradients for 1 inputs.", Error(gradients => [gradients[0], null]));
         Assert.Equal("Mine: Backward returned a gradient [1] for input 0 of shape [2].", Error(_ => [Tensor.Zeros([1])]));
         Assert.Equal("Mine: Backward returned a gradient of Int32 for input 0; gradients have a floating-point dtype.", Error(_ => [Tensor.Zeros([2], DType.Int32)]));

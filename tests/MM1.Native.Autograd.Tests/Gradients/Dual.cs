@@ -1,3 +1,4 @@
+using MM1.Native.Kernels;
 using MM1.Native.TestSupport;
 
 namespace MM1.Native.Autograd.Tests;
@@ -7,9 +8,10 @@ internal static class Dual
 {
     public static float[] Weights(int seed, Shape shape) => Samples.Normal(seed, shape.Elements);
 
-    /// <summary>sum(x * weights) through a reshape and a matrix product: its gradient is the weights, to the bit.</summary>
+    /// <summary>sum(x * weights) in float32 through a reshape and a matrix product: its gradient is the weights, to the bit (in x's dtype).</summary>
     public static Tensor Product(Tensor x, float[] weights)
     {
+        if (x.DType != DType.Float32) x = Functional.Cast(x, DType.Float32);
         Tensor row = Functional.Reshape(x, [1, x.Elements]);
         return Functional.Reshape(Functional.MatMul(row, Tensor.From(weights, [x.Elements, 1])), []);
     }

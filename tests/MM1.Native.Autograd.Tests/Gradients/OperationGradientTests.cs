@@ -14,7 +14,7 @@ public sealed class OperationGradientTests
     public static TheoryData<string, string> Cases()
     {
         var cases = new TheoryData<string, string>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach (string name in OperationCases.All.Keys) cases.Add(device, name);
         }

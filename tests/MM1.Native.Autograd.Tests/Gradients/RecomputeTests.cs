@@ -47,10 +47,10 @@ public sealed class RecomputeTests
         }
     }
 
-    [Fact]
-    public void OnlyInputsAndOutputsAreKept()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void OnlyInputsAndOutputsAreKept(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4 * Width, Width], [Width, 4 * Width]);
         module.Build(device, 5);
         using Arena arena = device.BeginStep();
@@ -65,10 +65,10 @@ public sealed class RecomputeTests
         Tensor Block(Tensor input) => Functional.Linear(Functional.Linear(input, module.All[0], null, Activation.Gelu), module.All[1]);
     }
 
-    [Fact]
-    public void TheBlockRunsTwiceInTrainingAndOnceElse()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void TheBlockRunsTwiceInTrainingAndOnceElse(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         int runs = 0;
         using (device.BeginInference()) Functional.Recompute(Block, Tensor.Zeros([2]));
         Assert.Equal(1, runs);
@@ -87,20 +87,20 @@ public sealed class RecomputeTests
         }
     }
 
-    [Fact]
-    public void ABlockThatReturnsItsInputPassesTheGradient()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ABlockThatReturnsItsInputPassesTheGradient(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([1f, 2], [2], requiresGradient: true);
         Dual.Product(Functional.Recompute(input => input, x), [3, 4]).Backward();
         Assert.Equal([3f, 4], x.Gradient!.Value.ToArray());
     }
 
-    [Fact]
-    public void OtherTensorsOfTheBlockGetTheirGradients()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void OtherTensorsOfTheBlockGetTheirGradients(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([1f, 2], [2], requiresGradient: true), y = Tensor.From([3f, 4], [2], requiresGradient: true);
         Tensor factor = Functional.Scale(y, 10);
@@ -114,10 +114,10 @@ public sealed class RecomputeTests
     }
 
     /// <summary>A gate's projection becomes its own gradient where nobody reads it again; here the block does, later in backward.</summary>
-    [Fact]
-    public void WhatTheBlockReadsAgainIsStillThere()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void WhatTheBlockReadsAgainIsStillThere(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Agreement.CheckBitwise("gradients", Run((block, x) => Functional.Recompute(block, x)), Run((block, x) => block(x)));
 
         float[] Run(Func<Func<Tensor, Tensor>, Tensor, Tensor> run)
@@ -132,10 +132,10 @@ public sealed class RecomputeTests
         }
     }
 
-    [Fact]
-    public void ABlockThatChangesItsShapeThrows()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ABlockThatChangesItsShapeThrows(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         int runs = 0;
         Tensor x = Tensor.From(new float[6], [6], requiresGradient: true);

@@ -8,10 +8,10 @@ public sealed class TapeTests
 {
     private readonly float[] _values = Samples.Normal(1, 12);
 
-    [Fact]
-    public void ASecondBackwardThrows()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ASecondBackwardThrows(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), loss = Functional.Sum(x * x);
         loss.Backward();
@@ -22,10 +22,10 @@ public sealed class TapeTests
         Assert.Contains("nothing on the tape leads to this tensor", Assert.Throws<OperationException>(Functional.Sum(Tensor.Zeros([2])).Backward).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void ALossMadeAfterBackwardStartsAnew()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ALossMadeAfterBackwardStartsAnew(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf();
         Functional.Sum(x * x).Backward();
@@ -33,10 +33,10 @@ public sealed class TapeTests
         Close.Check("gradient", x.Gradient!.Value.ToArray(), [.. _values.Select(value => 2 * value + 2)]);
     }
 
-    [Fact]
-    public void ALossMadeBeforeAnotherBackwardIsReleased()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ALossMadeBeforeAnotherBackwardIsReleased(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), first = Functional.Sum(x * x), second = Functional.Sum(2 * x);
         first.Backward();
@@ -46,10 +46,10 @@ public sealed class TapeTests
         Assert.Equal(1, first.Gradient!.Value.Item());
     }
 
-    [Fact]
-    public void KeptTensorsStayReadable()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void KeptTensorsStayReadable(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), kept = Functional.Scale(x, 2).Keep(), gone = Functional.Scale(kept, 3);
         Functional.Sum(gone).Backward();
@@ -58,10 +58,10 @@ public sealed class TapeTests
         Assert.Equal(_values, x.ToArray());
     }
 
-    [Fact]
-    public void RetainedGradientsStayReadable()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void RetainedGradientsStayReadable(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), middle = Functional.Scale(x, 2);
         Assert.Null(middle.Gradient);
@@ -72,10 +72,10 @@ public sealed class TapeTests
         Close.Check("leaf", x.Gradient!.Value.ToArray(), [.. _values.Select(value => 8 * value)]);
     }
 
-    [Fact]
-    public void BranchesThatDoNotLeadToTheLossGetNothing()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BranchesThatDoNotLeadToTheLossGetNothing(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), y = Leaf(), aside = Functional.Sum(y * x);
         Functional.Sum(x).Backward();
@@ -84,10 +84,10 @@ public sealed class TapeTests
         Assert.Throws<InvalidOperationException>(() => aside.Item());
     }
 
-    [Fact]
-    public void DetachAndNoGradCutTheTape()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void DetachAndNoGradCutTheTape(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), cut = x.Detach();
         Assert.False(cut.RequiresGradient);
@@ -107,10 +107,10 @@ public sealed class TapeTests
         Assert.Null(cut.Gradient);
     }
 
-    [Fact]
-    public void NothingIsRecordedWhereNothingNeedsAGradient()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void NothingIsRecordedWhereNothingNeedsAGradient(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From(_values, [3, 4]);
         Tensor y = Functional.Softmax(x * x + x);
@@ -119,10 +119,10 @@ public sealed class TapeTests
         Assert.Contains("nothing on the tape leads to this tensor", Assert.Throws<OperationException>(Functional.Sum(y).Backward).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void SessionsAndInferenceDoNotRecord()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void SessionsAndInferenceDoNotRecord(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Assert.False(GradientMode.Records);
         using (device.BeginSession())
         {
@@ -139,10 +139,10 @@ public sealed class TapeTests
         Assert.False(GradientMode.Records);
     }
 
-    [Fact]
-    public void TiedWeightsGetTheSumOfTheirUses()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/2", MemberType = typeof(TestDevices))]
+    public void TiedWeightsGetTheSumOfTheirUses(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([6, 4], [6, 4]);
         module.Build(device, 3);
         module.All[1].Load(module.All[0].ToArray());
@@ -163,10 +163,10 @@ public sealed class TapeTests
         static float[] Sum(float[] a, float[] b) => [.. a.Zip(b, (x, y) => x + y)];
     }
 
-    [Fact]
-    public void FrozenParametersGetNothing()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void FrozenParametersGetNothing(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4, 4], [4, 4]);
         module.Build(device, 3);
         module.All[0].RequiresGradient = false;
@@ -183,10 +183,10 @@ public sealed class TapeTests
         Assert.NotNull(module.All[1].Value.Gradient);
     }
 
-    [Fact]
-    public void LeavesOfAStepKeepTheirGradientWhenAMicroBatchEnds()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void LeavesOfAStepKeepTheirGradientWhenAMicroBatchEnds(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor a = Leaf(), b = Leaf();
         for (int batch = 1; batch <= 3; batch++)
@@ -210,10 +210,10 @@ public sealed class TapeTests
         Agreement.CheckBitwise("b", b.Gradient!.Value.ToArray(), expected);
     }
 
-    [Fact]
-    public void LogitsOfAStepServeSeveralMicroBatches()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void LogitsOfAStepServeSeveralMicroBatches(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), logits = Functional.Scale(x, 2);
         float[] before = logits.ToArray();
@@ -221,10 +221,10 @@ public sealed class TapeTests
         Agreement.CheckBitwise("logits", logits.ToArray(), before);
     }
 
-    [Fact]
-    public void AnArenaThatEndsWithoutBackwardGivesUpWhatItSaved()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AnArenaThatEndsWithoutBackwardGivesUpWhatItSaved(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4, 4]);
         module.Build(device, 1);
         float[] values = Samples.Normal(9, 16);
@@ -240,10 +240,10 @@ public sealed class TapeTests
         Agreement.CheckBitwise("parameter", module.All[0].ToArray(), values);
     }
 
-    [Fact]
-    public void SavedTensorsCannotBeWrittenBeforeBackward()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void SavedTensorsCannotBeWrittenBeforeBackward(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), view = Functional.Reshape(x, [12]), loss = Functional.Sum(x * x);
         Assert.StartsWith("Tensor.Write: the tensor [3, 4] is saved by an operation on the tape", Assert.Throws<OperationException>(() => x.Write(_values.AsSpan())).Message, StringComparison.Ordinal);
@@ -253,10 +253,10 @@ public sealed class TapeTests
         Assert.Equal(new float[12], x.ToArray());
     }
 
-    [Fact]
-    public void ViewsOfOuterTensorsEndWithTheInnerArena()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ViewsOfOuterTensorsEndWithTheInnerArena(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), y = Functional.Scale(x, 2);
         for (int i = 0; i < 3; i++)
@@ -270,10 +270,10 @@ public sealed class TapeTests
         Assert.Equal(live - 256 + 256 + 2 * 256, arena.LiveBytes);
     }
 
-    [Fact]
-    public void BackwardGivesActivationsBack()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BackwardGivesActivationsBack(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([.. Enumerable.Repeat(new Shape(64, 64), 8)]);
         module.Build(device, 1);
         using Arena arena = device.BeginStep();
@@ -289,10 +289,10 @@ public sealed class TapeTests
         Assert.Equal(start + 2 * 256, arena.LiveBytes);
     }
 
-    [Fact]
-    public void HandlesOfEndedArenasSaySo()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void HandlesOfEndedArenasSaySo(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Tensor tensor;
         using (device.BeginStep()) tensor = Leaf();
         Assert.StartsWith("This tensor's arena (step, micro-batch or session) has ended.", Assert.Throws<InvalidOperationException>(() => tensor.Shape).Message, StringComparison.Ordinal);
@@ -306,10 +306,10 @@ public sealed class TapeTests
         Assert.StartsWith("This tensor handle is empty (default)", Assert.Throws<InvalidOperationException>(() => default(Tensor).Shape).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void BackwardMayRunInsideAnInnerArena()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BackwardMayRunInsideAnInnerArena(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Leaf(), loss = Functional.Sum(x * x);
         using (device.BeginMicroBatch()) loss.Backward();
@@ -321,10 +321,10 @@ public sealed class TapeTests
         Assert.Equal(1, loss.Gradient!.Value.Item());
     }
 
-    [Fact]
-    public void BackwardThroughTwentyThousandOperations()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void BackwardThroughTwentyThousandOperations(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor x = Tensor.From([1f], [1], requiresGradient: true), y = x;
         for (int i = 0; i < 20000; i++) y = y + x;

@@ -6,10 +6,10 @@ namespace MM1.Native.Autograd.Tests;
 
 public sealed class ArenaTests
 {
-    [Fact]
-    public void WithoutAnArenaTensorsHaveNoOwner()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void WithoutAnArenaTensorsHaveNoOwner(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Assert.Null(Arena.Current);
         Assert.Equal("Tensor.Empty: no arena is open on this thread, so a new tensor would have no owner. Open one: using (device.BeginStep()) { ... } or using (device.BeginSession()) { ... }.",
             Assert.Throws<InvalidOperationException>(() => Tensor.Zeros([2])).Message);
@@ -19,10 +19,10 @@ public sealed class ArenaTests
         Assert.StartsWith("Tensor.Detach: no arena is open", Assert.Throws<InvalidOperationException>(() => module.All[0].Value.Detach()).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void ArenasBelongToTheirThread()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ArenasBelongToTheirThread(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena arena = device.BeginStep();
         Tensor tensor = Tensor.Zeros([2]);
         int mine = Environment.CurrentManagedThreadId, other = 0;
@@ -42,10 +42,10 @@ public sealed class ArenaTests
         Assert.Same(arena, Arena.Current);
     }
 
-    [Fact]
-    public void ArenasEndInReverseOrder()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ArenasEndInReverseOrder(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         Arena session = device.BeginSession(), step = device.BeginStep(), batch = device.BeginMicroBatch();
         Assert.Equal("This Session arena cannot end before the MicroBatch arena that was opened inside it.", Assert.Throws<InvalidOperationException>(session.Dispose).Message);
         Assert.Equal("This Step arena cannot end before the MicroBatch arena that was opened inside it.", Assert.Throws<InvalidOperationException>(step.Dispose).Message);
@@ -59,10 +59,10 @@ public sealed class ArenaTests
         Assert.Contains("This arena has ended", Assert.Throws<ObjectDisposedException>(() => step.LiveBytes).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void AMicroBatchNeedsAStep()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AMicroBatchNeedsAStep(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         const string Message = "A micro-batch must be opened inside a step of its device: call device.BeginStep() first.";
         Assert.Equal(Message, Assert.Throws<InvalidOperationException>(() => device.BeginMicroBatch()).Message);
         using (device.BeginSession()) Assert.Equal(Message, Assert.Throws<InvalidOperationException>(() => device.BeginMicroBatch()).Message);
@@ -76,10 +76,10 @@ public sealed class ArenaTests
         }
     }
 
-    [Fact]
-    public void LiveBytesCountTensors()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void LiveBytesCountTensors(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using Arena session = device.BeginSession();
         Assert.Equal((0, device, ArenaKind.Session), (session.LiveBytes, session.Device, session.Kind));
         Tensor.Zeros([100]);
@@ -92,10 +92,10 @@ public sealed class ArenaTests
         using (Arena step = device.BeginStep()) Assert.Equal((0, 256), (step.LiveBytes, step.PeakBytes));
     }
 
-    [Fact]
-    public void TensorsOfOuterArenasOutliveInnerOnes()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/2", MemberType = typeof(TestDevices))]
+    public void TensorsOfOuterArenasOutliveInnerOnes(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using Arena session = device.BeginSession();
         Tensor kept = Tensor.From([1f, 2], [2]), copy = default;
         for (int i = 0; i < 5; i++)
@@ -123,11 +123,11 @@ public sealed class ArenaTests
         Assert.Throws<OperationException>(() => Tensor.Zeros([2]) + tensor);
     }
 
-    [Fact]
-    public void ADeviceMayGoBeforeItsArena()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ADeviceMayGoBeforeItsArena(string deviceName)
     {
         long blocks = DeviceMemory.LiveBlocks;
-        Device device = TestDevices.Open("cpu/1");
+        Device device = TestDevices.Open(deviceName);
         Arena arena = device.BeginStep();
         Tensor.Zeros([2]);
         device.Dispose();
@@ -136,10 +136,10 @@ public sealed class ArenaTests
         Assert.Null(Arena.Current);
     }
 
-    [Fact]
-    public void TheMemoryOfAnArenaIsKeptForTheNextOfItsDepth()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void TheMemoryOfAnArenaIsKeptForTheNextOfItsDepth(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         nint outer, inner;
         using (device.BeginStep())
         {

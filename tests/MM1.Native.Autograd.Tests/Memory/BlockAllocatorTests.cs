@@ -59,10 +59,10 @@ public sealed class BlockAllocatorTests
     }
 
     /// <summary>Blocks that fill several chunks, written to the last byte.</summary>
-    [Fact]
-    public void ChunksGrowAndSettleToOne()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ChunksGrowAndSettleToOne(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var allocator = new BlockAllocator(device);
         long blocks = DeviceMemory.LiveBlocks;
         for (int i = 0; i < 10; i++)
@@ -78,10 +78,10 @@ public sealed class BlockAllocatorTests
         Assert.Equal(1, allocator.Chunks);
     }
 
-    [Fact]
-    public void TheBestFitIsTaken()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void TheBestFitIsTaken(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var allocator = new BlockAllocator(device);
         nint[] blocks = [.. new[] { 1024, 256, 512, 256, 768, 256 }.Select(bytes => allocator.Allocate(bytes))];
         allocator.Free(blocks[0], 1024);

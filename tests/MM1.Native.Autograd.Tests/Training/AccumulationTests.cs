@@ -48,10 +48,10 @@ public sealed class AccumulationTests
         Assert.Contains(whole.Zip(split), pair => !pair.First.AsSpan().SequenceEqual(pair.Second));
     }
 
-    [Fact]
-    public void AnEvaluationInsideAStepLeavesTheLossDenominatorAlone()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AnEvaluationInsideAStepLeavesTheLossDenominatorAlone(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         float[] logits = Samples.Normal(1, 12);
         float own, divided, after;
         using (device.BeginStep()) own = Of();

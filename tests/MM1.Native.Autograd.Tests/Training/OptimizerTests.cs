@@ -11,7 +11,7 @@ public sealed class OptimizerTests
     public static TheoryData<string, float, float, float> Settings()
     {
         var cases = new TheoryData<string, float, float, float>();
-        foreach (string device in TestDevices.Names)
+        foreach (string device in TestDevices.WithNative)
         {
             foreach ((float decay, float maxNorm, float beta1) in new[] { (0f, 0f, 0.9f), (0.1f, 0f, 0.9f), (0.1f, 2f, 0.9f), (0.1f, 1000f, 0f) }) cases.Add(device, decay, maxNorm, beta1);
         }
@@ -61,13 +61,21 @@ public sealed class OptimizerTests
         }
     }
 
-    public static TheoryData<string> Kinds() => ["adamw", "adafactor", "adafactor with momentum"];
+    public static TheoryData<string, string> Kinds()
+    {
+        var data = new TheoryData<string, string>();
+        foreach (string device in TestDevices.Native.Prepend("cpu/2"))
+        {
+            foreach (string kind in new[] { "adamw", "adafactor", "adafactor with momentum" }) data.Add(device, kind);
+        }
+        return data;
+    }
 
     /// <summary>Parameters, state tensors and the step count are all there is: a copy of them continues with the same bits.</summary>
     [Theory, MemberData(nameof(Kinds))]
-    public void SavedStateContinuesBitwise(string kind)
+    public void SavedStateContinuesBitwise(string deviceName, string kind)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([5, 7], [3], [2, 3, 4]);
         module.Build(device, 1);
         using Optimizer optimizer = Make(kind, module);
@@ -90,9 +98,9 @@ public sealed class OptimizerTests
     }
 
     [Theory, MemberData(nameof(Kinds))]
-    public void NonFiniteGradientsSkipTheStep(string kind)
+    public void NonFiniteGradientsSkipTheStep(string deviceName, string kind)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([5, 7], [3]);
         using var twin = new Bag([5, 7], [3]);
         module.Build(device, 1);
@@ -124,9 +132,9 @@ public sealed class OptimizerTests
 
     /// <summary>A guard against spikes: the limit can be set before any step, and what it skips leaves no trace.</summary>
     [Theory, MemberData(nameof(Kinds))]
-    public void GradientsAboveTheLimitSkipTheStep(string kind)
+    public void GradientsAboveTheLimitSkipTheStep(string deviceName, string kind)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([5, 7], [3]);
         using var twin = new Bag([5, 7], [3]);
         module.Build(device, 1);
@@ -154,10 +162,10 @@ public sealed class OptimizerTests
         Assert.True(optimizer.Step());
     }
 
-    [Fact]
-    public void SkippingCanBeSwitchedOff()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void SkippingCanBeSwitchedOff(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([3]);
         module.Build(device, 1);
         using var adamw = new AdamW(module.Parameters(), new AdamWOptions { SkipNonFinite = false });
@@ -167,10 +175,10 @@ public sealed class OptimizerTests
         Assert.True(float.IsNaN(module.All[0].ToArray()[1]));
     }
 
-    [Fact]
-    public void ParametersWithoutGradientAreLeftAlone()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ParametersWithoutGradientAreLeftAlone(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4], [4]);
         module.Build(device, 1);
         using var adamw = new AdamW(module.Parameters(), new AdamWOptions { WeightDecay = 0.5f });
@@ -184,10 +192,10 @@ public sealed class OptimizerTests
     }
 
     /// <summary>A forward pass whose backward is still to come has saved the parameters; a step in between would falsify it.</summary>
-    [Fact]
-    public void AParameterThatTheTapeStillNeedsIsNotUpdated()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AParameterThatTheTapeStillNeedsIsNotUpdated(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4]);
         module.Build(device, 1);
         using var adamw = new AdamW(module.Parameters());
@@ -203,10 +211,10 @@ public sealed class OptimizerTests
         }
     }
 
-    [Fact]
-    public void FrozenParametersStay()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void FrozenParametersStay(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([4], [4], [4]);
         module.Build(device, 1);
         Assert.Equal(1, module.Parameters().Freeze("p1"));
@@ -225,10 +233,10 @@ public sealed class OptimizerTests
         Assert.NotEqual(before[2], module.All[2].ToArray());
     }
 
-    [Fact]
-    public void TheFirstGroupThatMatchesDecides()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void TheFirstGroupThatMatchesDecides(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([2], [2]);
         module.Build(device, 1);
         foreach (Parameter parameter in module.All) parameter.Load([1, 1]);
@@ -246,10 +254,10 @@ public sealed class OptimizerTests
     }
 
     /// <summary>A later step arena, with another denominator, does not change what is reported of the last step.</summary>
-    [Fact]
-    public void TheGradientNormIsThatOfTheLastStep()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void TheGradientNormIsThatOfTheLastStep(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([2]);
         module.Build(device, 1);
         using var adamw = new AdamW(module.Parameters());
@@ -259,10 +267,10 @@ public sealed class OptimizerTests
         Assert.Equal(5, adamw.GradientNorm);
     }
 
-    [Fact]
-    public void ShadowsFollowTheirMasters()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/2", MemberType = typeof(TestDevices))]
+    public void ShadowsFollowTheirMasters(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([5, 7]);
         module.Build(device, 1, DType.BFloat16);
         Check();
@@ -275,10 +283,10 @@ public sealed class OptimizerTests
         void Check() => Assert.Equal(module.All[0].ToArray().Select(value => (BFloat16)value), module.All[0].Shadow!.Value.ToArray<BFloat16>());
     }
 
-    [Fact]
-    public void AdafactorKeepsRowsAndColumns()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void AdafactorKeepsRowsAndColumns(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([5, 7], [3], [2, 3, 4]);
         module.Build(device, 1);
         using var adafactor = new Adafactor(module.Parameters());
@@ -301,10 +309,10 @@ public sealed class OptimizerTests
         Assert.True(last < 0.05 * first, $"{first} to {last}");
     }
 
-    [Fact]
-    public void ADisposedOptimizerThrows()
+    [Theory, MemberData(nameof(TestDevices.EngineRows), "cpu/1", MemberType = typeof(TestDevices))]
+    public void ADisposedOptimizerThrows(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var module = new Bag([2]);
         module.Build(device, 1);
         var adamw = new AdamW(module.Parameters());

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MM1.Native.Data;
+using MM1.Native.TestSupport;
 using Xunit;
 
 namespace MM1.Native.Cli.Tests;
@@ -75,6 +76,34 @@ public sealed class RunTests(TinyRun run)
         Assert.Equal(["step-000002"], Directory.GetDirectories(Path.Combine(folder, "checkpoints")).Select(static path => Path.GetFileName(path)));
         Assert.False(Directory.Exists(Path.Combine(folder, "pretraining")));
         Assert.Equal("mine", File.ReadAllText(Path.Combine(folder, "notes.txt")));
+    }
+
+    /// <summary>
+    /// The same command on a native device, in bfloat16 there and float32 here: losses agree to the roundings of some twenty values on the way of each,
+    /// and the cpu goes on from the checkpoint.
+    /// </summary>
+    [Theory, MemberData(nameof(TestDevices.NativeRows), MemberType = typeof(TestDevices))]
+    public void ANativeDeviceTrainsAndTheCpuGoesOn(string device)
+    {
+        string folder = run.At("native");
+        Mm1Run native = Mm1.Call("train", run.ConfigFile, "--out", folder, "--max-steps", "2", "--device", device);
+        Assert.True(native.ExitCode == 0, native.Error + native.Output);
+        Assert.Contains($"device        {device}", native.Output, StringComparison.Ordinal);
+        Mm1Run cpu = Mm1.Call("train", run.ConfigFile, "--out", folder, "--resume", "--max-steps", "3", "--device", "cpu");
+        Assert.True(cpu.ExitCode == 0, cpu.Error + cpu.Output);
+        Assert.Contains("Continuing from step 2", cpu.Output, StringComparison.Ordinal);
+        Curve actual = MetricsFile.Read(Path.Combine(folder, "metrics.jsonl")).Loss, expected = MetricsFile.Read(run.At("run", "metrics.jsonl"), 3).Loss;
+        Assert.Equal([1, 2, 3], actual.Steps);
+        for (int i = 0; i < 3; i++) Assert.Equal(expected.Values[i], actual.Values[i], (i + 1) * 20.0 / 256);
+    }
+
+    [Fact]
+    public void BFloat16OnTheCpuIsRefusedInOneLine()
+    {
+        Mm1Run refused = Mm1.Call("train", run.ConfigFile, "--out", run.At("refused"), "--set", "precision=bfloat16");
+        Assert.Equal(ExitCode.Usage, refused.ExitCode);
+        Assert.Contains("precision: Device cpu does not compute in bfloat16; use precision float32 (or auto), or a CUDA device.", refused.Error, StringComparison.Ordinal);
+        Assert.Single(refused.Error.Trim().Split('\n'));
     }
 
     [Theory]

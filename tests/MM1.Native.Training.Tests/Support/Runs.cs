@@ -61,9 +61,10 @@ internal static class Runs
 
     public static Device Open() => TestDevices.Open("cpu/1");
 
-    public static RunResult Execute(TrainingConfig config, string folder, bool resume = false, int? maxSteps = null, EventList? events = null, CancellationToken cancellationToken = default)
+    public static RunResult Execute(TrainingConfig config, string folder, bool resume = false, int? maxSteps = null, EventList? events = null, string deviceName = "cpu/1",
+        CancellationToken cancellationToken = default)
     {
-        using Device device = Open();
+        using Device device = TestDevices.Open(deviceName);
         return TrainingRun.Execute(config, new RunOptions
         {
             OutDirectory = folder,
