@@ -27,6 +27,7 @@ public sealed class ConfigurationTests
     [InlineData("encoderPretraining={maxGradientNorm: -1}", "encoderPretraining.maxGradientNorm must be 0 (no clipping) or more, not -1")]
     [InlineData("encoderPretraining={width: 0}", "encoderPretraining.width must be 1 or more, not 0")]
     [InlineData("encoderPretraining={source: text}", "encoderPretraining.source must be captions or interleaved, whose documents have images, not text")]
+    [InlineData("precision=bf16", "it must be one of auto, float32, bfloat16")]
     [InlineData("data.images={mean: [0.5, 0.5]}", "data.images.mean must have three values in [0, 1], not [0.5, 0.5]")]
     [InlineData("data.images={deviation: [0.5, 0, 0.5]}", "data.images.deviation must have three positive values, not [0.5, 0, 0.5]")]
     [InlineData("guard.window=1", "guard.window must be 2 or more, not 1")]

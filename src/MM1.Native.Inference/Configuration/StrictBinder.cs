@@ -134,7 +134,7 @@ internal static class StrictBinder
     {
         string what = $"is {Describe(node)}; it must be {Expected(type)}";
         Type plain = Nullable.GetUnderlyingType(type.Type) ?? type.Type;
-        if (plain.IsEnum && node?.GetValueKind() == JsonValueKind.String && NearestName.Find(node.GetValue<string>(), EnumNames(plain)) is { } nearest) what += $"; the nearest is '{nearest}'";
+        if (plain.IsEnum && node?.GetValueKind() == JsonValueKind.String && NearestName.Find(node.GetValue<string>(), EnumNames(plain, type.Options)) is { } nearest) what += $"; the nearest is '{nearest}'";
         else if (plain == typeof(string) && node is JsonValue) what += "; put it in quotes";
         return ConfigurationException.At(file, line, key, what, inner);
     }
@@ -148,7 +148,7 @@ internal static class StrictBinder
             case JsonTypeInfoKind.Dictionary: return $"a section of names, each {(type.ElementType is { } value ? Expected(type.Options.GetTypeInfo(value)) : "a value")}";
         }
         Type plain = Nullable.GetUnderlyingType(type.Type) ?? type.Type;
-        string name = plain.IsEnum ? "one of " + string.Join(", ", EnumNames(plain)) : Type.GetTypeCode(plain) switch
+        string name = plain.IsEnum ? "one of " + string.Join(", ", EnumNames(plain, type.Options)) : Type.GetTypeCode(plain) switch
         {
             TypeCode.Boolean => "true or false",
             TypeCode.SByte or TypeCode.Int16 or TypeCode.Int32 or TypeCode.Int64 => "a whole number",
@@ -160,7 +160,12 @@ internal static class StrictBinder
         return plain == type.Type ? name : name + ", or null";
     }
 
-    private static IEnumerable<string> EnumNames(Type type) => Enum.GetNames(type).Select(JsonNamingPolicy.CamelCase.ConvertName);
+    /// <summary>The names as the contract writes them, which need not be the names of the code.</summary>
+    private static IEnumerable<string> EnumNames(Type type, JsonSerializerOptions options)
+    {
+        foreach (object value in Enum.GetValuesAsUnderlyingType(type))
+            yield return JsonSerializer.SerializeToNode(Enum.ToObject(type, value), options.GetTypeInfo(type))!.GetValue<string>();
+    }
 
     /// <summary>Puts the defaults of the record's initializers where the tree says nothing.</summary>
     private static void Fill(JsonNode? node, JsonTypeInfo type, object? defaults)
