@@ -31,5 +31,7 @@ internal sealed record ModelDocument
 [JsonSerializable(typeof(ModelDocument))]
 [JsonSerializable(typeof(CheckpointManifest))]
 [JsonSerializable(typeof(TaskConfig))]
+[JsonSerializable(typeof(CaptionClassConfig))]
+[JsonSerializable(typeof(TextPerplexityConfig))]
 [JsonSerializable(typeof(EvaluationResult))]
 internal sealed partial class InferenceJson : JsonSerializerContext;

@@ -33,4 +33,8 @@ public sealed record EvaluationItem
 /// <param name="Item">The item.</param>
 /// <param name="Output">The answer after post-processing.</param>
 /// <param name="Score">How it was judged.</param>
-public sealed record ScoredItem(EvaluationItem Item, string Output, ItemScore Score);
+public sealed record ScoredItem(EvaluationItem Item, string Output, ItemScore Score)
+{
+    /// <summary>How the greedy answer was judged, where one was written beside the chosen one; else null.</summary>
+    public ItemScore? Written { get; init; }
+}

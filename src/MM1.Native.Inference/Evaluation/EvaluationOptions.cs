@@ -37,4 +37,10 @@ public sealed record EvaluationOptions
 
     /// <summary>The world that the model was trained on, for tasks of <c>world: default</c>; null for the default one.</summary>
     public SyntheticWorldOptions? World { get; init; }
+
+    /// <summary>The documents that tasks over data take their items from; null for none.</summary>
+    public IDocumentSource? Data { get; init; }
+
+    /// <summary>The documents that tasks over data draw examples from; null for none.</summary>
+    public IDocumentSource? DemonstrationData { get; init; }
 }

@@ -43,7 +43,38 @@ public static class EvaluationTasks
         return reader.ReadToEnd();
     }
 
-    private static SyntheticTask FromNode(JsonObject root, string fileName)
+    private static IEvaluationTask FromNode(JsonObject root, string fileName) => (root["kind"] as JsonValue)?.ToString() switch
+    {
+        "captionClass" => CaptionClass(root, fileName),
+        "textPerplexity" => TextPerplexity(root, fileName),
+        _ => Synthetic(root, fileName),
+    };
+
+    private static CaptionClassTask CaptionClass(JsonObject root, string fileName)
+    {
+        CaptionClassConfig config = StrictYaml.Bind(root, InferenceJson.Default.CaptionClassConfig, fileName);
+        Check(config.Name.Length > 0, "name", "is empty");
+        Check(config.Limit is null or >= 1, "limit", $"is {config.Limit}; it must be 1 or more");
+        Check(config.Shots >= 0, "shots", $"is {config.Shots}; it must be 0 or more");
+        Check(config.MaxNewTokens >= 1, "maxNewTokens", $"is {config.MaxNewTokens}; it must be 1 or more");
+        Check(config.Classes is null || (config.Classes.Count >= 2 && config.Classes.All(static text => text.Length > 0) && config.Classes.Distinct().Count() == config.Classes.Count),
+            "classes", "must be 2 or more different texts that are not empty, or null for the captions of the data");
+        CheckMetrics(config.Metrics, CaptionClassTask.MetricNames, Check);
+        return new CaptionClassTask(config);
+
+        void Check(bool holds, string key, string what) => EvaluationTasks.Check(holds, root, fileName, key, what);
+    }
+
+    private static TextPerplexityTask TextPerplexity(JsonObject root, string fileName)
+    {
+        TextPerplexityConfig config = StrictYaml.Bind(root, InferenceJson.Default.TextPerplexityConfig, fileName);
+        Check(config.Name.Length > 0, root, fileName, "name", "is empty");
+        Check(config.Limit is null or >= 1, root, fileName, "limit", $"is {config.Limit}; it must be 1 or more");
+        Check(config.Window is null or >= 2, root, fileName, "window", $"is {config.Window}; it must be 2 or more");
+        return new TextPerplexityTask(config);
+    }
+
+    private static SyntheticTask Synthetic(JsonObject root, string fileName)
     {
         if (root["world"] is JsonValue word)
         {
@@ -63,9 +94,7 @@ public static class EvaluationTasks
             TaskKind.Caption => CaptionTask.MetricNames,
             _ => FormatTask.MetricNames,
         };
-        Check(config.Metrics is null || config.Metrics.Count > 0, "metrics", $"is empty; there are {string.Join(", ", known)}");
-        foreach (string metric in config.Metrics ?? [])
-            Check(known.Contains(metric), "metrics", $"has '{metric}', which is no metric of this kind; the nearest is '{NearestName.Find(metric, known)}' (there are {string.Join(", ", known)})");
+        CheckMetrics(config.Metrics, known, Check);
         IReadOnlyList<string>? candidates = Candidates(config, Check);
         return config.Kind switch
         {
@@ -74,10 +103,19 @@ public static class EvaluationTasks
             _ => new FormatTask(config, candidates),
         };
 
-        void Check(bool holds, string key, string what)
-        {
-            if (!holds) throw ConfigurationException.At(fileName, SourceLines.Of(root, key.Split('.')[0]), key, what);
-        }
+        void Check(bool holds, string key, string what) => EvaluationTasks.Check(holds, root, fileName, key, what);
+    }
+
+    private static void Check(bool holds, JsonObject root, string fileName, string key, string what)
+    {
+        if (!holds) throw ConfigurationException.At(fileName, SourceLines.Of(root, key.Split('.')[0]), key, what);
+    }
+
+    private static void CheckMetrics(IReadOnlyList<string>? metrics, IReadOnlyList<string> known, Action<bool, string, string> check)
+    {
+        check(metrics is null || metrics.Count > 0, "metrics", $"is empty; there are {string.Join(", ", known)}");
+        foreach (string metric in metrics ?? [])
+            check(known.Contains(metric), "metrics", $"has '{metric}', which is no metric of this kind; the nearest is '{NearestName.Find(metric, known)}' (there are {string.Join(", ", known)})");
     }
 
     private static IReadOnlyList<string>? Candidates(TaskConfig config, Action<bool, string, string> check)

@@ -24,15 +24,9 @@ public static class Evaluator
         if (options.BatchSize < 1) throw new ConfigurationException($"the batch size of an evaluation is 1 or more, not {options.BatchSize}");
         long start = Stopwatch.GetTimestamp();
         IReadOnlyList<EvaluationItem> items = Select(task, task.Items(options), options.SampleIds);
-        string[] outputs = task.Candidates is { } candidates
-            ? Choose(task, items, candidates, generator, options, progress, cancellationToken)
-            : Write(task, items, generator, options, progress, cancellationToken);
-        var scored = new List<ScoredItem>(items.Count);
-        for (int i = 0; i < items.Count; i++)
-        {
-            string output = task.Postprocess(outputs[i]);
-            scored.Add(new ScoredItem(items[i], output, items[i].Score(output)));
-        }
+        IReadOnlyList<ScoredItem> scored = task is IMeasuringTask measuring
+            ? measuring.Measure(items, generator, options, progress, cancellationToken)
+            : Answer(task, items, generator, options, progress, cancellationToken);
         return new EvaluationResult
         {
             Task = task.Name,
@@ -53,6 +47,23 @@ public static class Evaluator
         Dictionary<string, EvaluationItem> byId = items.ToDictionary(static item => item.Id, StringComparer.Ordinal);
         return [.. ids.Select(id => byId.TryGetValue(id, out EvaluationItem? item) ? item
             : throw new ConfigurationException($"the task '{task.Name}' has no item '{id}' among its {items.Count}; the nearest is '{NearestName.Find(id, byId.Keys)}'"))];
+    }
+
+    private static List<ScoredItem> Answer(IEvaluationTask task, IReadOnlyList<EvaluationItem> items, Mm1Generator generator, EvaluationOptions options,
+        IProgress<EvaluationProgress>? progress, CancellationToken cancellationToken)
+    {
+        string[]? chosen = task.Candidates(options) is { } candidates ? Choose(task, items, candidates, generator, options, progress, cancellationToken) : null;
+        string[]? written = chosen is null || task.WritesBesideChoosing ? Write(task, items, generator, options, progress, cancellationToken) : null;
+        var scored = new List<ScoredItem>(items.Count);
+        for (int i = 0; i < items.Count; i++)
+        {
+            string output = task.Postprocess((chosen ?? written!)[i]);
+            scored.Add(new ScoredItem(items[i], output, items[i].Score(output))
+            {
+                Written = chosen is not null && written is not null ? items[i].Score(task.Postprocess(written[i])) : null,
+            });
+        }
+        return scored;
     }
 
     private static string[] Write(IEvaluationTask task, IReadOnlyList<EvaluationItem> items, Mm1Generator generator, EvaluationOptions options,

@@ -13,7 +13,11 @@ internal abstract class SyntheticTask(TaskConfig config, IReadOnlyList<string>? 
 
     public int MaxNewTokens => config.Decoding.MaxNewTokens;
 
-    public IReadOnlyList<string>? Candidates => candidates;
+    public TaskMaterial Material => config.World is null ? TaskMaterial.World : TaskMaterial.OwnWorld;
+
+    public bool WritesBesideChoosing => false;
+
+    public IReadOnlyList<string>? Candidates(EvaluationOptions options) => candidates;
 
     protected TaskConfig Config => config;
 
@@ -46,7 +50,7 @@ internal abstract class SyntheticTask(TaskConfig config, IReadOnlyList<string>? 
             throw new ConfigurationException($"the world of task '{Name}': {exception.Message}", exception);
         }
         Draft[] drafts = Drafts(world, options, shots, limit);
-        int[] imageOf = options.Blind ? Exchange(drafts, options.Seed ?? config.Demonstrations.Seed) : [.. Enumerable.Range(0, drafts.Length)];
+        int[] imageOf = options.Blind ? ItemDraws.Exchange(Name, drafts, static draft => draft.Group, options.Seed ?? config.Demonstrations.Seed) : [.. Enumerable.Range(0, drafts.Length)];
         return [.. drafts.Select((draft, i) => new EvaluationItem
         {
             Id = draft.Id,
@@ -61,17 +65,7 @@ internal abstract class SyntheticTask(TaskConfig config, IReadOnlyList<string>? 
     public string Postprocess(string output)
     {
         ArgumentNullException.ThrowIfNull(output);
-        foreach (PostprocessStep step in config.Postprocess)
-        {
-            output = step switch
-            {
-                PostprocessStep.Trim => output.Trim(),
-                PostprocessStep.LowerCase => output.ToLowerInvariant(),
-                PostprocessStep.RemoveFullStop => output.EndsWith('.') ? output[..^1] : output,
-                _ => output.IndexOf('.', StringComparison.Ordinal) is >= 0 and int at ? output[..at] : output,
-            };
-        }
-        return output;
+        return config.Postprocess.Apply(output);
     }
 
     public abstract IReadOnlyDictionary<string, double> Metrics(IReadOnlyList<ScoredItem> items);
@@ -88,25 +82,7 @@ internal abstract class SyntheticTask(TaskConfig config, IReadOnlyList<string>? 
     protected IReadOnlyList<T> Draw<T>(IReadOnlyList<T> pool, EvaluationOptions options, int shots, long number)
     {
         if (shots > pool.Count) throw new ConfigurationException($"{shots} examples were asked for; 'demonstrations.pool' of task '{Name}' is {pool.Count}");
-        RandomStream random = RandomStream.For(options.Seed ?? config.Demonstrations.Seed, "demonstrations/" + Name, 0, number);
-        int[] order = [.. Enumerable.Range(0, pool.Count)];
-        random.Shuffle<int>(order);
+        int[] order = ItemDraws.Order(pool.Count, options.Seed ?? config.Demonstrations.Seed, "demonstrations/" + Name, number);
         return [.. order.Take(shots).Select(i => pool[i])];
-    }
-
-    /// <summary>For each item the item whose image it gets: a random cycle through each group, or through all items where a group has only one.</summary>
-    private int[] Exchange(Draft[] drafts, ulong seed)
-    {
-        if (drafts.Length < 2) throw new ConfigurationException($"the task '{Name}' has {drafts.Length} item; to exchange images it takes 2 or more");
-        bool grouped = drafts.GroupBy(static draft => draft.Group).All(static group => group.Count() > 1);
-        var imageOf = new int[drafts.Length];
-        foreach (IGrouping<string, int> group in Enumerable.Range(0, drafts.Length).GroupBy(i => grouped ? drafts[i].Group : ""))
-        {
-            int[] cycle = [.. group];
-            RandomStream random = RandomStream.For(seed, "blind/" + group.Key);
-            random.Shuffle<int>(cycle);
-            for (int k = 0; k < cycle.Length; k++) imageOf[cycle[k]] = cycle[(k + 1) % cycle.Length];
-        }
-        return imageOf;
     }
 }

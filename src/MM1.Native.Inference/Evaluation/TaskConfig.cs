@@ -3,7 +3,7 @@ using MM1.Native.Data;
 
 namespace MM1.Native.Inference;
 
-/// <summary>A task file. Keys that are not there have the defaults below.</summary>
+/// <summary>A task file over the synthetic world. Keys that are not there have the defaults below.</summary>
 internal sealed record TaskConfig
 {
     /// <summary>The task's name.</summary>
@@ -46,6 +46,10 @@ internal enum TaskKind
     Caption,
     /// <summary>A question whose answer format is told by examples.</summary>
     Format,
+    /// <summary>An image whose caption is one of a few (<see cref="CaptionClassConfig"/>).</summary>
+    CaptionClass,
+    /// <summary>Text whose probability is measured (<see cref="TextPerplexityConfig"/>).</summary>
+    TextPerplexity,
 }
 
 /// <summary>Steps between an output and its score.</summary>

@@ -104,7 +104,8 @@ internal sealed class ContinuationScorer
         return decoder.Logits(Functional.Embedding(Tensor.From<int>(needed.ToArray(), [needed.Count]), hidden)).ToArray();
     }
 
-    private static double LogSumExp(ReadOnlySpan<float> row)
+    /// <summary>ln of the sum of exp.</summary>
+    internal static double LogSumExp(ReadOnlySpan<float> row)
     {
         double highest = double.NegativeInfinity, sum = 0;
         foreach (float value in row) highest = Math.Max(highest, value);

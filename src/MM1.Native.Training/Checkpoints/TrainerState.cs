@@ -65,6 +65,9 @@ public sealed record TrainerState
     /// <summary>Times.</summary>
     public required TrainTimes Times { get; init; }
 
+    /// <summary>Seconds of training after which goals of evaluation were reached, by their key of <c>summary.json</c>.</summary>
+    public IReadOnlyDictionary<string, double> Reached { get; init; } = new Dictionary<string, double>();
+
     /// <summary>The configuration, every default written out: what a resumed run must agree with.</summary>
     public required JsonObject Config { get; init; }
 }

@@ -1,3 +1,5 @@
+using MM1.Native.Autograd;
+
 namespace MM1.Native.Training;
 
 /// <summary>
@@ -33,7 +35,7 @@ public sealed record EncoderPretrainingConfig
     /// <summary>The source of pairs (default captions): of a document its first image, and the text from there to the next.</summary>
     public string Source { get; init; } = "captions";
 
-    internal void Validate()
+    internal void Validate(DataConfig data)
     {
         const string Key = "encoderPretraining";
         Check.That(Steps >= 0, $"{Key}.steps", Steps, "must be 0 (none) or more");
@@ -45,6 +47,12 @@ public sealed record EncoderPretrainingConfig
         Check.That(WeightDecay >= 0 && double.IsFinite(WeightDecay), $"{Key}.weightDecay", WeightDecay, "must be 0 or more");
         Check.That(MaxGradientNorm >= 0 && double.IsFinite(MaxGradientNorm), $"{Key}.maxGradientNorm", MaxGradientNorm, "must be 0 (no clipping) or more");
         Check.That(Width >= 1, $"{Key}.width", Width, "must be 1 or more");
-        Check.That(Source is "captions" or "interleaved", $"{Key}.source", Source, "must be captions or interleaved, whose documents have images");
+        if (data.Kind == DataKind.Synthetic)
+        {
+            Check.That(Source is "captions" or "interleaved", $"{Key}.source", Source, "must be captions or interleaved, whose documents have images");
+            return;
+        }
+        string[] known = [.. data.Sources.Select(static source => source.Name)];
+        Check.That(Steps == 0 || known.Contains(Source), $"{Key}.source", Source, $"must be the name of a source in data.sources; the nearest is '{NearestName.Find(Source, known)}'");
     }
 }

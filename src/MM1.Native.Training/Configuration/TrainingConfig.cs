@@ -75,13 +75,14 @@ public sealed record TrainingConfig
         Data.Validate();
         Optimizer.Validate();
         Schedule.Validate();
-        EncoderPretraining.Validate();
+        EncoderPretraining.Validate(Data);
         Guard.Validate();
         Check.That(Checkpoints.Every >= 0, "checkpoints.every", Checkpoints.Every, "must be 0 (only at the end) or more");
         Check.That(Checkpoints.Keep >= 1, "checkpoints.keep", Checkpoints.Keep, "must be 1 or more");
-        Evaluation.Validate();
+        Evaluation.Validate(Data);
         Check.That(Samples.Every >= 0, "samples.every", Samples.Every, "must be 0 (none) or more");
         Check.That(Samples.Count >= 1, "samples.count", Samples.Count, "must be 1 or more");
+        for (int i = 0; i < (Samples.Tasks?.Count ?? 0); i++) Samples.Tasks![i].Validate($"samples.tasks[{i}]", Data);
         Check.That(Log.Every >= 1, "log.every", Log.Every, "must be 1 or more");
         Check.That(Trace.Step >= 0, "trace.step", Trace.Step, "must be 0 (none) or a step");
         foreach ((string glob, double factor) in LrScale)
@@ -139,7 +140,7 @@ public sealed record CheckpointConfig
     public int Keep { get; init; } = 3;
 }
 
-/// <summary>Sample answers: some images with prompts of unseen seeds, answered by the model.</summary>
+/// <summary>Sample answers: some images with prompts that training does not have, answered by the model.</summary>
 public sealed record SamplesConfig
 {
     /// <summary>Steps between samples (default 0: none but at the end).</summary>
@@ -147,6 +148,12 @@ public sealed record SamplesConfig
 
     /// <summary>Samples (default 8).</summary>
     public int Count { get; init; } = 8;
+
+    /// <summary>
+    /// Tasks whose first items are the samples, each as many as the others; null (default) for questions and captions of the synthetic world, or, where the data are sources, the first entry of
+    /// <c>evaluation.final</c> that has images. Without any there are no samples.
+    /// </summary>
+    public IReadOnlyList<EvaluationEntry>? Tasks { get; init; }
 }
 
 /// <summary>Weights to start from: safetensors files. What is not named is drawn from the seed.</summary>

@@ -140,7 +140,11 @@ public sealed record StepSkipped(long Step, SkipCause Cause, string Message, lon
 /// <param name="Items">Its items.</param>
 /// <param name="Seconds">How long it took.</param>
 /// <param name="IsFinal">Whether it belongs to the evaluation after the last step.</param>
-public sealed record EvaluationCompleted(long Step, string Name, IReadOnlyDictionary<string, double> Metrics, int Items, double Seconds, bool IsFinal) : TrainEvent(Step);
+public sealed record EvaluationCompleted(long Step, string Name, IReadOnlyDictionary<string, double> Metrics, int Items, double Seconds, bool IsFinal) : TrainEvent(Step)
+{
+    /// <summary>Seconds of training before it.</summary>
+    public double TrainSeconds { get; init; }
+}
 
 /// <summary>One sample answer.</summary>
 /// <param name="Image">The image.</param>

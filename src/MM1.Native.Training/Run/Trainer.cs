@@ -22,7 +22,16 @@ public enum TrainStatus
 internal interface ITrainBreaks
 {
     /// <summary>Called after a step, before its checkpoint. It must change nothing that training uses.</summary>
-    IEnumerable<TrainEvent> AfterStep(long step, CancellationToken cancellationToken);
+    /// <param name="step">The step.</param>
+    /// <param name="trainTime">Time of training so far.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    IEnumerable<TrainEvent> AfterStep(long step, TimeSpan trainTime, CancellationToken cancellationToken);
+
+    /// <summary>Seconds of training after which goals were reached; checkpoints keep them.</summary>
+    IReadOnlyDictionary<string, double> Reached { get; }
+
+    /// <summary>Takes what a checkpoint kept.</summary>
+    void Restore(IReadOnlyDictionary<string, double> reached);
 }
 
 /// <summary>What a trainer works with.</summary>
@@ -102,6 +111,7 @@ internal sealed class Trainer : IDisposable
             _meter = new ThroughputMeter(ModelCost.Of(_model.Config), state);
             Step = state?.Step ?? 0;
             _cursor = state?.Cursor;
+            if (state is not null) parts.Breaks?.Restore(state.Reached);
             _feed = new BatchFeed(new BatchLoader(parts.Data.Mixture, parts.Data.Tokenizer, parts.Packing, _config.OverfitOneBatch ? null : _cursor), _config.Accumulation, _config.OverfitOneBatch);
         }
         catch
@@ -287,7 +297,7 @@ internal sealed class Trainer : IDisposable
         long start = Stopwatch.GetTimestamp();
         try
         {
-            foreach (TrainEvent happened in breaks.AfterStep(Step, cancellationToken)) _parts.Emit(happened);
+            foreach (TrainEvent happened in breaks.AfterStep(Step, _meter.TrainTime, cancellationToken)) _parts.Emit(happened);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -311,6 +321,7 @@ internal sealed class Trainer : IDisposable
                 Guard = _guard.ToState(),
                 Counters = _meter.Counters,
                 Times = _meter.Times,
+                Reached = _parts.Breaks?.Reached ?? new Dictionary<string, double>(),
                 Config = _parts.ConfigNode,
             };
             File.WriteAllBytes(Path.Combine(folder, "trainer.json"), JsonSerializer.SerializeToUtf8Bytes(state, TrainingJson.Default.TrainerState));
@@ -335,9 +346,27 @@ internal sealed class Trainer : IDisposable
         {
             throw new CheckpointException($"Checkpoint '{place.Path}' cannot be loaded: {fault.Message}", fault);
         }
+        CheckTokenizer(place.Path);
         _optimizer.LoadSteps(state.OptimizerSteps);
         _savedStep = state.Step;
         return state;
+    }
+
+    /// <summary>A tokenizer that is trained on the run's texts follows them: other texts would give the checkpoint's embeddings other meanings.</summary>
+    private void CheckTokenizer(string checkpoint)
+    {
+        string kept = Path.Combine(checkpoint, Inference.ModelBundle.TokenizerFile), now = Path.Combine(_parts.OutDirectory, "tokenizer" + Inference.AtomicFile.TemporaryEnding);
+        if (!File.Exists(kept)) return;
+        try
+        {
+            _parts.Data.Tokenizer.Save(now);
+            if (!File.ReadAllBytes(now).AsSpan().SequenceEqual(File.ReadAllBytes(kept)))
+                throw new CheckpointException($"The tokenizer is not that of checkpoint '{checkpoint}': its file, or the texts that it is trained on, changed. Set data.tokenizer to {{ kind: file, path: {kept} }} in a new run that starts from these weights (init.model), or bring the old texts back.");
+        }
+        finally
+        {
+            File.Delete(now);
+        }
     }
 
     /// <summary>Reads a checkpoint's <c>trainer.json</c>.</summary>

@@ -29,6 +29,9 @@ public sealed record RunOptions
     /// <summary>Take the events, beside those that write <c>metrics.jsonl</c> and TensorBoard's files. The caller disposes them.</summary>
     public IReadOnlyList<ITrainSink> Sinks { get; init; } = [];
 
+    /// <summary>The configuration's data where they are open already; null (default) opens them.</summary>
+    public TrainingData? Data { get; init; }
+
     /// <summary>Ends the run after the present step, with a checkpoint.</summary>
     public CancellationToken CancellationToken { get; init; }
 }
@@ -55,7 +58,7 @@ public static class TrainingRun
         ArgumentNullException.ThrowIfNull(options);
         if (options.MaxSteps is < 1) throw new ConfigurationException($"--max-steps must be 1 or more, not {options.MaxSteps}.");
         config.Validate();
-        TrainingData data = TrainingData.Open(config.Data);
+        TrainingData data = options.Data ?? TrainingData.Open(config, cancellationToken: options.CancellationToken);
         Mm1Config modelConfig = Mm1ConfigReader.FromNode(config.Model, "configuration", vocabulary: data.Tokenizer.VocabularySize);
         ImageSettings images = config.Data.Images.For(modelConfig.Vision);
         PackingOptions packing = data.Packing(config, modelConfig, images);
@@ -112,7 +115,7 @@ public static class TrainingRun
         if (from is null) InitialWeights.Load(model, config.Init);
         Freeze(model, config.Freeze);
         using var sinks = new SinkSet(options.Sinks);
-        var evaluation = new RunEvaluation(config, model, plan.Data.Tokenizer, plan.Images);
+        var evaluation = new RunEvaluation(config, model, plan.Data, plan.Images);
         using var trainer = new Trainer(new TrainerParts
         {
             Config = config,
@@ -158,7 +161,7 @@ public static class TrainingRun
         long start = Stopwatch.GetTimestamp();
         try
         {
-            foreach (TrainEvent happened in evaluation.AtEnd(trainer.Step, metrics, cancellationToken)) sinks.Handle(happened);
+            foreach (TrainEvent happened in evaluation.AtEnd(trainer.Step, trainer.Meter.TrainTime, metrics, cancellationToken)) sinks.Handle(happened);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

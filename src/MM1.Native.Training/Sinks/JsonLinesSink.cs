@@ -65,6 +65,7 @@ public sealed class JsonLinesSink : ITrainSink
                     json.WriteBoolean("final", evaluated.IsFinal);
                     json.WriteNumber("items", evaluated.Items);
                     json.WriteNumber("seconds", Math.Round(evaluated.Seconds, 3));
+                    json.WriteNumber("train_seconds", Math.Round(evaluated.TrainSeconds, 3));
                     json.WriteStartObject("metrics");
                     foreach ((string name, double value) in evaluated.Metrics) Number(json, name, value);
                     json.WriteEndObject();

@@ -17,7 +17,7 @@ public sealed class EvaluationTaskTests
         Assert.Equal(["shapes-caption", "shapes-format", "shapes-qa", "shapes-qa-candidates"], EvaluationTasks.BuiltIn);
         foreach (string name in EvaluationTasks.BuiltIn) Assert.Equal(name, EvaluationTasks.Load(name).Name);
         Assert.Equal(("question", "caption", "format"), (EvaluationTasks.Load("shapes-qa").Kind, EvaluationTasks.Load("shapes-caption").Kind, EvaluationTasks.Load("shapes-format").Kind));
-        Assert.Equal(WorldWords.Answers, EvaluationTasks.Load("shapes-qa-candidates").Candidates);
+        Assert.Equal(WorldWords.Answers, EvaluationTasks.Load("shapes-qa-candidates").Candidates(new EvaluationOptions()));
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class EvaluatorTests
         for (int i = 0; i < 12; i++)
         {
             double[] scores = small.Generator.LogLikelihoods([(items[i].Prompt, "red"), (items[i].Prompt, "yes"), (items[i].Prompt, "two")]);
-            Assert.Equal(task.Candidates![Array.IndexOf(scores, scores.Max())], result.Samples![i].Output);
+            Assert.Equal(task.Candidates(new EvaluationOptions())![Array.IndexOf(scores, scores.Max())], result.Samples![i].Output);
         }
     }
 
