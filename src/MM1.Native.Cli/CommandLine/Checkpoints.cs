@@ -22,6 +22,13 @@ internal static class Checkpoints
         }
     }
 
+    /// <summary>Whether a checkpoint's run says that it was trained on files, not on the synthetic world.</summary>
+    public static bool WasTrainedOnSources(ModelBundle bundle)
+    {
+        string path = Path.Combine(bundle.Path, "trainer.json");
+        return File.Exists(path) && StrictYaml.Read(path)["config"]?["data"]?["kind"] is JsonValue kind && kind.ToString() == "sources";
+    }
+
     /// <summary>The synthetic world that a checkpoint was trained on; null where it does not say (the default one).</summary>
     public static SyntheticWorldOptions? WorldOf(ModelBundle bundle)
     {

@@ -47,7 +47,7 @@ internal static class Targets
         try
         {
             config.Validate();
-            TrainingData data = TrainingData.Open(config.Data);
+            TrainingData data = TrainingData.Open(config, DataFiles.Formats);
             Mm1Config model = Mm1ConfigReader.FromNode(config.Model, file, vocabulary: data.Tokenizer.VocabularySize);
             return new RunTarget(file, config, data, model, data.Packing(config, model, config.Data.Images.For(model.Vision)), set);
         }

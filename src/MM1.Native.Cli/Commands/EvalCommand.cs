@@ -23,6 +23,11 @@ internal static class EvalCommand
         var limit = new Option<int?>("--limit") { Description = "the first so many items (default: the task's own)", HelpName = "n" };
         var split = new Option<string?>("--split") { Description = "the part of the world (default: the task's own)" };
         split.AcceptOnlyFromAmong([.. Enum.GetNames<WorldSplit>().Select(JsonNamingPolicy.CamelCase.ConvertName)]);
+        var data = new Option<string[]>("--data") { Description = "what tasks such as caption-class and text-perplexity take their items from: WebDataset shards, text, ...", HelpName = "file", AllowMultipleArgumentsPerToken = true };
+        var demonstrations = new Option<string[]>("--demonstrations") { Description = "what such tasks draw examples from, for --shots", HelpName = "file", AllowMultipleArgumentsPerToken = true };
+        var format = new Option<string?>("--format") { Description = $"the format of both: {string.Join(", ", DataFiles.Formats.Select(static format => format.Name))} (default: told by the files' names)", HelpName = "name" };
+        var lines = new Option<string?>("--lines") { Description = "lines of --data's text, from 0, the last exclusive (default: all)", HelpName = "a-b" };
+        var images = new Option<string?>("--images") { Description = "the folder or tar that holds the images of --data and --demonstrations, where these name them (default: beside them)", HelpName = "path" };
         var blind = new Option<bool>("--blind") { Description = "gives each item another one's image: what the words alone tell" };
         var wrong = new Option<bool>("--wrong-format") { Description = "shows another answer format in the examples than the one that is scored" };
         var log = new Option<string?>("--log-samples") { Description = "writes each item with prompt, output and truth as a JSON line; a PNG sheet of the first 24 beside it", HelpName = "file" };
@@ -31,16 +36,22 @@ internal static class EvalCommand
         Option<bool> json = SharedOptions.Json();
         Option<string> device = SharedOptions.Device();
         Option<int> threads = SharedOptions.Threads();
-        var command = new Command("eval", "Measures a checkpoint by a task.") { checkpoint, task, shots, limit, split, blind, wrong, log, id, batch, json, device, threads };
+        var command = new Command("eval", "Measures a checkpoint by a task.") { checkpoint, task, data, demonstrations, format, lines, images, shots, limit, split, blind, wrong, log, id, batch, json, device, threads };
         command.SetAction((parsed, _) =>
         {
             int?[] counts = parsed.GetValue(shots) is { } list ? Shots(list) : [null];
             IEvaluationTask[] tasks = [.. (parsed.GetValue(task) ?? []).Select(EvaluationTasks.Load)];
             string[] ids = parsed.GetValue(id) ?? [];
             string? samples = parsed.GetValue(log);
+            string[] dataFiles = parsed.GetValue(data) ?? [], exampleFiles = parsed.GetValue(demonstrations) ?? [];
+            CheckData(tasks, dataFiles, exampleFiles, parsed.GetValue(lines));
             using var signals = new StopSignals(terminal, "stopping");
+            IDocumentSource? items = dataFiles.Length == 0 ? null : DataFiles.Open("data", "--data", dataFiles, parsed.GetValue(format), parsed.GetValue(lines), parsed.GetValue(images), signals.Token);
+            IDocumentSource? examples = exampleFiles.Length == 0 ? null : DataFiles.Open("demonstrations", "--demonstrations", exampleFiles, parsed.GetValue(format), null, parsed.GetValue(images), signals.Token);
             using Device opened = Device.Parse(parsed.GetRequiredValue(device), new DeviceOptions { Threads = parsed.GetValue(threads) });
             using ModelBundle bundle = Checkpoints.Load(parsed.GetRequiredValue(checkpoint), opened);
+            if (Checkpoints.WasTrainedOnSources(bundle) && Array.Find(tasks, static one => one.Material == TaskMaterial.World) is { } foreign)
+                throw new CommandException(ExitCode.Usage, $"the task '{foreign.Name}' asks about the synthetic world, and '{bundle.Path}' was trained on files; caption-class and text-perplexity take --data, and a task file may have a world of its own");
             var options = new EvaluationOptions
             {
                 Limit = parsed.GetValue(limit),
@@ -51,6 +62,8 @@ internal static class EvalCommand
                 Blind = parsed.GetValue(blind),
                 WrongFormat = parsed.GetValue(wrong),
                 World = Checkpoints.WorldOf(bundle),
+                Data = items,
+                DemonstrationData = examples,
             };
             var generator = new Mm1Generator(bundle);
             var progress = new LiveProgress(terminal, parsed.GetValue(json));
@@ -65,6 +78,17 @@ internal static class EvalCommand
             return Task.FromResult(ExitCode.Success);
         });
         return command;
+    }
+
+    /// <summary>Data that no task takes, and tasks without data, are told before the model is loaded.</summary>
+    private static void CheckData(IEvaluationTask[] tasks, string[] data, string[] demonstrations, string? lines)
+    {
+        IEvaluationTask? needs = Array.Find(tasks, static task => task.Material is TaskMaterial.Captions or TaskMaterial.Text);
+        if (needs is null && data.Length + demonstrations.Length > 0)
+            throw new CommandException(ExitCode.Usage, $"--data and --demonstrations are for tasks over data, such as caption-class; {string.Join(", ", tasks.Select(static task => $"'{task.Name}'"))} ask about a synthetic world");
+        if (needs is not null && data.Length == 0)
+            throw new CommandException(ExitCode.Usage, $"the task '{needs.Name}' needs --data: {(needs.Material == TaskMaterial.Text ? "text, e.g. --data text.txt --lines 3000-3760" : "images with captions, e.g. --data shard.tar")}");
+        if (lines is not null && data.Length == 0) throw new CommandException(ExitCode.Usage, "--lines are lines of --data, which is not given");
     }
 
     /// <summary>A list such as <c>0,4,8</c>.</summary>

@@ -55,6 +55,7 @@ internal static class TrainCommand
             Resume = request.Resume,
             MaxSteps = request.MaxSteps,
             Sinks = [console, pictures],
+            Data = request.Target.Data,
             CancellationToken = signals.Token,
         });
         console.Dispose();
@@ -107,9 +108,13 @@ internal static class TrainCommand
         if (finished)
         {
             terminal.WriteLine("next:");
-            terminal.WriteLine($"  {OwnName.Value} eval {OwnName.Quote(folder)} --task shapes-format --shots 0,4,8");
-            terminal.WriteLine($"  {OwnName.Value} data make --out data/shapes --kind evaluation --count 20");
-            terminal.WriteLine($"  {OwnName.Value} generate {OwnName.Quote(folder)} --image data/shapes/evaluation-unseen-seed/question-images/000000000.png --prompt \"how many shapes are there?\"");
+            if (request.Target.Data.World is null) NextOfSources(terminal, folder, request.Target.Config);
+            else
+            {
+                terminal.WriteLine($"  {OwnName.Value} eval {OwnName.Quote(folder)} --task shapes-format --shots 0,4,8");
+                terminal.WriteLine($"  {OwnName.Value} data make --out data/shapes --kind evaluation --count 20");
+                terminal.WriteLine($"  {OwnName.Value} generate {OwnName.Quote(folder)} --image data/shapes/evaluation-unseen-seed/question-images/000000000.png --prompt \"how many shapes are there?\"");
+            }
         }
         else
         {
@@ -125,6 +130,18 @@ internal static class TrainCommand
             string path = Path.Combine(folder, file);
             if (File.Exists(path)) terminal.WriteLine($"{name,-13} {path}");
         }
+    }
+
+    /// <summary>The evaluations of the configuration as commands.</summary>
+    private static void NextOfSources(Terminal terminal, string folder, TrainingConfig config)
+    {
+        foreach (EvaluationEntry entry in config.Evaluation.Final.Where(static entry => entry.Data is not null))
+        {
+            FilesConfig data = entry.Data!;
+            string files = string.Join(' ', data.Paths.Select(path => OwnName.Quote(Path.Combine(config.Data.Root!, path))));
+            terminal.WriteLine($"  {OwnName.Value} eval {OwnName.Quote(folder)} --task {entry.Task} --data {files} --format {data.Format}{(data.Lines is { } lines ? " --lines " + lines : "")}");
+        }
+        terminal.WriteLine($"  {OwnName.Value} generate {OwnName.Quote(folder)} --image picture.png");
     }
 
     private static double PeakGigaflops()

@@ -55,8 +55,8 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
         Captioned[] all = Data(options), pool = shots > 0 ? Demonstrations(options, shots) : [];
         int[] order = [.. ItemDraws.Order(all.Length, seed, "items/" + Name).Take(limit)];
         HashSet<string> classes = [.. Candidates(options)];
-        if (Array.Find(order, i => !classes.Contains(all[i].Caption)) is var other && order.Length > 0 && !classes.Contains(all[other].Caption))
-            throw new ConfigurationException($"'{all[other].Id}' has the caption '{all[other].Caption}', which is none of the {classes.Count} classes of task '{Name}'");
+        int stranger = Array.FindIndex(order, i => !classes.Contains(all[i].Caption));
+        if (stranger >= 0) throw new ConfigurationException($"'{all[order[stranger]].Id}' has the caption '{all[order[stranger]].Caption}', which is none of the {classes.Count} classes of task '{Name}'");
         Captioned[] items = [.. order.Select(i => all[i])];
         int[] imageOf = options.Blind ? ItemDraws.Exchange(Name, items, static _ => "", seed) : [.. Enumerable.Range(0, items.Length)];
         return [.. items.Select((item, i) =>
