@@ -19,6 +19,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
     private readonly Channel<Job>? _ordered;
     private readonly Task[] _tasks = [];
     private long _badImages;
+    private string _lastBadImage = "before the run was resumed";
     private long _waitedTicks;
     private int _disposed;
 
@@ -105,10 +106,11 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
     private void Judge(PackedBatch batch)
     {
         _badImages += batch.BadImages;
+        if (batch.BadImages > 0) _lastBadImage = batch.BadImageList[^1].ToString();
         batch.CursorAfter = batch.CursorAfter with { BadImages = _badImages };
         long images = batch.CursorAfter.Sources.Sum(static source => source.Statistics.Images);
         if (images >= JudgeBadAfter && _badImages > _options.BadLimit * images)
-            throw new InvalidDataException($"{_badImages} of {images} images cannot be loaded; the limit is a share of {_options.BadLimit}. The last: {batch.BadImageMessage}");
+            throw new InvalidDataException($"{_badImages} of {images} images cannot be loaded; the limit is a share of {_options.BadLimit}. The last: {_lastBadImage}");
     }
 
     private async Task PlanAsync(ChannelWriter<Job> work)
