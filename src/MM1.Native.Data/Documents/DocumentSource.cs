@@ -35,8 +35,14 @@ public sealed class BadDocumentException : Exception
     /// <summary>With the short name of the cause under which it is counted.</summary>
     public BadDocumentException(string cause, string message) : base(message) => Cause = cause;
 
+    /// <summary>With the cause and the name of the document: its file and key or line.</summary>
+    public BadDocumentException(string cause, string message, string id) : base(message) => (Cause, Id) = (cause, id);
+
     /// <summary>The short name under which it is counted, e.g. <c>truncated image</c>.</summary>
     public string Cause { get; }
+
+    /// <summary>The name of the document (file and key or line), or null where the source gave none.</summary>
+    public string? Id { get; }
 }
 
 /// <summary>Documents held in memory, in their order, the same every epoch.</summary>
