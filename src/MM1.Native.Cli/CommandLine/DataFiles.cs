@@ -51,11 +51,11 @@ internal static class DataFiles
             file.EndsWith(".tar", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tar.gz", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase) ? "webdataset"
             : file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) ? "text" : "").Distinct()];
         return formats is [{ Length: > 0 } one] ? one
-            : throw new CommandException(ExitCode.Usage, $"{option}: the names of {string.Join(", ", files)} do not tell one format; name it by --format: {string.Join(", ", Formats.Select(static format => format.Name))}");
+            : throw new CommandException(ExitCode.Usage, $"{option}: the names of {string.Join(", ", files)} do not tell one format; name it by --format: {string.Join(", ", Formats.All.Select(static format => format.Name))}");
     }
 
     /// <summary>The deepest folder that all paths lie in.</summary>
-    private static string CommonFolder(IReadOnlyList<string> paths)
+    private static string CommonFolder(string[] paths)
     {
         string folder = Path.GetDirectoryName(paths[0]) ?? paths[0];
         foreach (string path in paths)

@@ -25,7 +25,7 @@ internal static class EvalCommand
         split.AcceptOnlyFromAmong([.. Enum.GetNames<WorldSplit>().Select(JsonNamingPolicy.CamelCase.ConvertName)]);
         var data = new Option<string[]>("--data") { Description = "what tasks such as caption-class and text-perplexity take their items from: WebDataset shards, text, ...", HelpName = "file", AllowMultipleArgumentsPerToken = true };
         var demonstrations = new Option<string[]>("--demonstrations") { Description = "what such tasks draw examples from, for --shots", HelpName = "file", AllowMultipleArgumentsPerToken = true };
-        var format = new Option<string?>("--format") { Description = $"the format of both: {string.Join(", ", DataFiles.Formats.Select(static format => format.Name))} (default: told by the files' names)", HelpName = "name" };
+        var format = new Option<string?>("--format") { Description = $"the format of both: {string.Join(", ", DataFiles.Formats.All.Select(static format => format.Name))} (default: told by the files' names)", HelpName = "name" };
         var lines = new Option<string?>("--lines") { Description = "lines of --data's text, from 0, the last exclusive (default: all)", HelpName = "a-b" };
         var images = new Option<string?>("--images") { Description = "the folder or tar that holds the images of --data and --demonstrations, where these name them (default: beside them)", HelpName = "path" };
         var blind = new Option<bool>("--blind") { Description = "gives each item another one's image: what the words alone tell" };
