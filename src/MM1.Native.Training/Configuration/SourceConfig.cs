@@ -152,7 +152,7 @@ public sealed record TokenizerConfig
         Check.That(Kind == TokenizerKind.Words == (data.Kind == DataKind.Synthetic), $"{Key}.kind", Words(Kind),
             data.Kind == DataKind.Synthetic ? "must be words where data.kind is synthetic" : "must be bytes, file or train where data.kind is sources");
         Check.That(Kind == TokenizerKind.File == Path is { Length: > 0 }, $"{Key}.path", Path, Kind == TokenizerKind.File ? "must name the file" : "is for kind file");
-        Check.That(Kind != TokenizerKind.Train || Vocabulary is >= 260 and <= 1 << 20, $"{Key}.vocabulary", Vocabulary, "must lie in 260 (the 256 bytes and the special tokens) to 1048576");
+        Check.That(Kind != TokenizerKind.Train || Vocabulary is >= BytePairTrainer.SmallestVocabulary and <= 1 << 20, $"{Key}.vocabulary", Vocabulary, $"must lie in {BytePairTrainer.SmallestVocabulary} (the 256 bytes and the special tokens) to 1048576");
         foreach (string name in Sources ?? [])
         {
             string[] known = [.. data.Sources.Where(static source => source.Pairs is null).Select(static source => source.Name)];

@@ -29,8 +29,13 @@ internal static class RunTokenizer
         }
     }
 
-    private static ITokenizer Train(TokenizerConfig tokenizer, IReadOnlyDictionary<string, IDocumentSource> files, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
+    private static BytePairTokenizer Train(TokenizerConfig tokenizer, IReadOnlyDictionary<string, IDocumentSource> files, CancellationToken cancellationToken)
+    {
+        var trainer = new BytePairTrainer();
+        foreach (string text in Texts((tokenizer.Sources ?? [.. files.Keys]).Select(name => files[name]), cancellationToken)) trainer.Add(text);
+        if (trainer.Pieces == 0) throw new ConfigurationException("Configuration: data.tokenizer.sources have no text to train a tokenizer on.");
+        return trainer.Train(tokenizer.Vocabulary, cancellationToken: cancellationToken);
+    }
 
     /// <summary>The texts of sources, each document's once.</summary>
     private static IEnumerable<string> Texts(IEnumerable<IDocumentSource> sources, CancellationToken cancellationToken)

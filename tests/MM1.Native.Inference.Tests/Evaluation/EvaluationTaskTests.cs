@@ -14,9 +14,10 @@ public sealed class EvaluationTaskTests
     [Fact]
     public void BuiltInTasksAreTheCommittedFiles()
     {
-        Assert.Equal(["shapes-caption", "shapes-format", "shapes-qa", "shapes-qa-candidates"], EvaluationTasks.BuiltIn);
+        Assert.Equal(["caption-class", "shapes-caption", "shapes-format", "shapes-qa", "shapes-qa-candidates", "text-perplexity"], EvaluationTasks.BuiltIn);
         foreach (string name in EvaluationTasks.BuiltIn) Assert.Equal(name, EvaluationTasks.Load(name).Name);
         Assert.Equal(("question", "caption", "format"), (EvaluationTasks.Load("shapes-qa").Kind, EvaluationTasks.Load("shapes-caption").Kind, EvaluationTasks.Load("shapes-format").Kind));
+        Assert.Equal(("captionClass", "textPerplexity"), (EvaluationTasks.Load("caption-class").Kind, EvaluationTasks.Load("text-perplexity").Kind));
         Assert.Equal(WorldWords.Answers, EvaluationTasks.Load("shapes-qa-candidates").Candidates(new EvaluationOptions()));
     }
 
