@@ -10,6 +10,7 @@ public abstract class JsonLinesSource : IDocumentSource
 {
     private readonly List<LineIndex> _files = [];
     private readonly List<long> _ends = []; // documents up to and with each file
+    private readonly string _settings;
 
     /// <summary>Finds the files and indexes their lines.</summary>
     /// <param name="options">Name, root, paths and lines are used here.</param>
@@ -26,13 +27,16 @@ public abstract class JsonLinesSource : IDocumentSource
         IReadOnlyList<string> names = Folder.Files(options.Paths);
         if (options.Lines is not null && names.Count > 1) throw options.Refuse($"'lines' needs one file, and the paths name {names.Count}");
         var pool = new FilePool();
-        long count = 0;
+        long count = 0, bytes = 0;
         foreach (string name in names)
         {
-            LineIndex index = LineIndex.Open(pool.Add(Folder.Resolve(name), name), range, cancellationToken);
+            PooledFile file = pool.Add(Folder.Resolve(name), name);
+            bytes += file.Length;
+            LineIndex index = LineIndex.Open(file, range, cancellationToken);
             _files.Add(index);
             _ends.Add(count += index.Count);
         }
+        _settings = $"{bytes} bytes{(options.Lines is null ? "" : $", lines {options.Lines}")}";
         if (count == 0) throw new InvalidDataException($"source '{Name}': {string.Join(", ", names)}: no line to read{(options.Lines is null ? "" : $" in lines {options.Lines}")}");
     }
 
@@ -41,6 +45,9 @@ public abstract class JsonLinesSource : IDocumentSource
 
     /// <inheritdoc/>
     public long DocumentsPerEpoch => _ends[^1];
+
+    /// <inheritdoc/>
+    public string Settings => _settings;
 
     /// <summary>How the source was opened.</summary>
     protected SourceOptions Options { get; }

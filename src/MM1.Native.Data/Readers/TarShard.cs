@@ -10,6 +10,9 @@ internal sealed class TarShard
     /// <summary>The name that messages use.</summary>
     internal string Name => _file.Name;
 
+    /// <summary>Bytes of the archive, expanded.</summary>
+    internal long Length => _file.Length;
+
     /// <summary>Whether a file is a tar by its name: .tar, .tar.gz or .tgz.</summary>
     internal static bool IsTar(string path) => path.EndsWith(".tar", StringComparison.OrdinalIgnoreCase) || IsCompressed(path);
 

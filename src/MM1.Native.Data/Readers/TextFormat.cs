@@ -56,6 +56,9 @@ internal sealed class TextFileSource : IDocumentSource
     public long DocumentsPerEpoch => _pieces.Count;
 
     /// <inheritdoc/>
+    public string Settings => $"{_files.Sum(static file => file.Length)} bytes, {_options.TextDocuments}{(_options.Lines is null ? "" : $", lines {_options.Lines}")}";
+
+    /// <inheritdoc/>
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default)
     {
         Piece piece = _pieces[checked((int)index)];

@@ -37,6 +37,7 @@ internal sealed class WebDatasetSource : IDocumentSource
     private readonly string[] _textKeys;
     private readonly List<Shard> _shards = [];
     private readonly List<long> _ends = [];
+    private readonly long _bytes;
 
     internal WebDatasetSource(SourceOptions options, CancellationToken cancellationToken)
     {
@@ -55,6 +56,7 @@ internal sealed class WebDatasetSource : IDocumentSource
             var shard = new Shard(TarShard.Open(pool, folder.Resolve(name), name, options, cancellationToken));
             Index(shard, seen, cancellationToken);
             _shards.Add(shard);
+            _bytes += shard.Tar.Length;
             _ends.Add(count += shard.Samples.Count);
             foreach (Sample sample in shard.Samples)
             {
@@ -73,6 +75,9 @@ internal sealed class WebDatasetSource : IDocumentSource
 
     /// <inheritdoc/>
     public long DocumentsPerEpoch => _ends[^1];
+
+    /// <inheritdoc/>
+    public string Settings => $"{_bytes} bytes";
 
     /// <inheritdoc/>
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default)
