@@ -15,6 +15,17 @@ public enum TextDocuments
     Files,
 }
 
+/// <summary>Which of an image's captions become documents.</summary>
+public enum CaptionChoice
+{
+    /// <summary>Each: an image of five captions is in five documents.</summary>
+    Each,
+    /// <summary>The first.</summary>
+    First,
+    /// <summary>One an epoch, in turn.</summary>
+    Rotate,
+}
+
 /// <summary>Where documents come from and how they are read. A format uses the members that mean something to it, and refuses a member that it cannot honour.</summary>
 public sealed record SourceOptions
 {
@@ -57,11 +68,43 @@ public sealed record SourceOptions
     /// <summary>Characters of a document under <see cref="TextDocuments.Characters"/> (default 4096).</summary>
     public int DocumentCharacters { get; init; } = 4096;
 
+    /// <summary>
+    /// Path of an image where annotations give only its number or name: <c>COCO_train2014_{image:12}.jpg</c>. The format says which names in braces it has; <c>:12</c> fills a number up with zeros to
+    /// 12 digits; null for the format's usual one (default null).
+    /// </summary>
+    public string? ImagePath { get; init; }
+
+    /// <summary>Words around a question, <c>{question}</c> standing for it; null for the format's usual ones, <c>{question} Short answer:</c> of VQA (default null).</summary>
+    public string? Prompt { get; init; }
+
+    /// <summary>Which captions of an image become documents (default each).</summary>
+    public CaptionChoice Captions { get; init; } = CaptionChoice.Each;
+
+    /// <summary>NLVR: true sentences as captions of their images, instead of sentence and answer (default false).</summary>
+    public bool Sentences { get; init; }
+
+    /// <summary>Conversations: stands before each turn of the user (default <c>USER:</c>, as LLaVA 1.5 has it).</summary>
+    public string UserPrefix { get; init; } = "USER:";
+
+    /// <summary>Conversations: stands before each answer (default <c>ASSISTANT:</c>).</summary>
+    public string AssistantPrefix { get; init; } = "ASSISTANT:";
+
+    /// <summary>Conversations: ends each answer but the last, which the end of the document ends; a target, so that a model learns to stop (default a line feed).</summary>
+    public string TurnEnd { get; init; } = "\n";
+
     /// <summary>Where compressed shards are expanded once; null for a private folder under the user's temporary one (default null).</summary>
     public string? CacheFolder { get; init; }
 
     /// <summary>Most bytes that one compressed shard may expand to (default 16 GiB).</summary>
     public long ExpandedLimit { get; init; } = 16L << 30;
+
+    /// <summary>Members that only conversations use.</summary>
+    internal (string Member, bool IsSet)[] ChatMembers =>
+        [("userPrefix", UserPrefix != "USER:"), ("assistantPrefix", AssistantPrefix != "ASSISTANT:"), ("turnEnd", TurnEnd != "\n")];
+
+    /// <summary>Members that only questions, captions and conversations use.</summary>
+    internal (string Member, bool IsSet)[] AnnotationMembers =>
+        [("imagePath", ImagePath is not null), ("prompt", Prompt is not null), ("captions", Captions != CaptionChoice.Each), ("sentences", Sentences), .. ChatMembers];
 
     /// <summary>An error about the source as a whole.</summary>
     internal ArgumentException Refuse(string message) => new($"source '{Name}': {message}");
