@@ -22,7 +22,7 @@ public sealed class BicubicResizeTests
         {
             foreach (int outputs in (int[])[1, 2, 7, 48, 64, 100])
             {
-                var coefficients = new BicubicResize.Coefficients(inputs, outputs);
+                var coefficients = new BicubicCoefficients(inputs, outputs, 0, outputs);
                 for (int x = 0; x < outputs; x++)
                 {
                     ReadOnlySpan<int> weights = coefficients.Of(x, out int first);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json.Serialization;
 
 namespace MM1.Native.Data;
@@ -20,8 +21,6 @@ public enum ImageResizeMode
 /// </summary>
 public sealed class BicubicResize : IImagePreparation
 {
-    private const int PrecisionBits = 32 - 8 - 2;
-    private const double Support = 2.0;
     private readonly byte[] _background;
 
     /// <summary>Settings of the preparation.</summary>
@@ -51,8 +50,8 @@ public sealed class BicubicResize : IImagePreparation
                 // torchvision's Resize and CenterCrop: the longer side is cut to whole pixels, the offset rounds half to even.
                 int shorter = Math.Min(image.Width, image.Height);
                 int width = (int)((long)size * image.Width / shorter), height = (int)((long)size * image.Height / shorter);
-                ImageData covering = Resize(image, width, height);
-                return Crop(covering, (int)Math.Round((width - size) / 2.0), (int)Math.Round((height - size) / 2.0), size);
+                var middle = new PixelRectangle((int)Math.Round((width - size) / 2.0), (int)Math.Round((height - size) / 2.0), size, size);
+                return Resample(image, new PixelRectangle(0, 0, image.Width, image.Height), width, height, middle);
             case ImageResizeMode.PadSquare:
                 return Resize(Pad(image), size, size);
             default:
@@ -61,72 +60,69 @@ public sealed class BicubicResize : IImagePreparation
     }
 
     /// <summary>Resizes each side.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A side is not positive.</exception>
     public static ImageData Resize(ImageData image, int width, int height)
     {
         ArgumentNullException.ThrowIfNull(image);
+        return Resample(image, new PixelRectangle(0, 0, image.Width, image.Height), width, height, new PixelRectangle(0, 0, width, height));
+    }
+
+    /// <summary>Resizes a part of the image as if it were cut out first.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A side is not positive, or the part leaves the image.</exception>
+    public static ImageData Resize(ImageData image, PixelRectangle part, int width, int height)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return Resample(image, part, width, height, new PixelRectangle(0, 0, width, height));
+    }
+
+    /// <summary>
+    /// Brings a part of the image to width x height pixels and gives a window of these: only what the window needs is computed. A side that keeps its size is not filtered.
+    /// </summary>
+    internal static unsafe ImageData Resample(ImageData image, PixelRectangle part, int width, int height, PixelRectangle window)
+    {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
-        if (width != image.Width) image = Horizontal(image, new Coefficients(image.Width, width));
-        if (height != image.Height) image = Vertical(image, new Coefficients(image.Height, height));
-        return image;
-    }
-
-    private static ImageData Horizontal(ImageData image, Coefficients coefficients)
-    {
-        int width = coefficients.Outputs;
-        var pixels = new byte[3 * width * image.Height];
-        for (int y = 0; y < image.Height; y++)
-        {
-            ReadOnlySpan<byte> row = image.Pixels.AsSpan(3 * image.Width * y, 3 * image.Width);
-            Span<byte> target = pixels.AsSpan(3 * width * y, 3 * width);
-            for (int x = 0; x < width; x++)
-            {
-                ReadOnlySpan<int> weights = coefficients.Of(x, out int first);
-                int red = 1 << (PrecisionBits - 1), green = red, blue = red, from = 3 * first;
-                foreach (int weight in weights)
-                {
-                    red += row[from] * weight;
-                    green += row[from + 1] * weight;
-                    blue += row[from + 2] * weight;
-                    from += 3;
-                }
-                target[3 * x] = Clip(red);
-                target[3 * x + 1] = Clip(green);
-                target[3 * x + 2] = Clip(blue);
-            }
-        }
-        return new ImageData(width, image.Height, pixels);
-    }
-
-    private static ImageData Vertical(ImageData image, Coefficients coefficients)
-    {
+        part.Check(image.Width, image.Height, nameof(part));
+        window.Check(width, height, nameof(window));
+        bool horizontal = width != part.Width, vertical = height != part.Height;
+        if (!horizontal && !vertical)
+            return window == new PixelRectangle(0, 0, image.Width, image.Height) ? image : Crop(image, window with { Left = part.Left + window.Left, Top = part.Top + window.Top });
+        var result = new ImageData(window.Width, window.Height, GC.AllocateUninitializedArray<byte>(checked(3 * window.Width * window.Height)));
         int stride = 3 * image.Width;
-        var pixels = new byte[stride * coefficients.Outputs];
-        var sums = new int[stride];
-        for (int y = 0; y < coefficients.Outputs; y++)
+        fixed (byte* pixels = image.Pixels)
+        fixed (byte* target = result.Pixels)
         {
-            ReadOnlySpan<int> weights = coefficients.Of(y, out int first);
-            sums.AsSpan().Fill(1 << (PrecisionBits - 1));
-            for (int k = 0; k < weights.Length; k++)
+            byte* source = pixels + (long)stride * part.Top + 3 * part.Left;
+            if (!horizontal)
             {
-                int weight = weights[k];
-                ReadOnlySpan<byte> row = image.Pixels.AsSpan(stride * (first + k), stride);
-                for (int i = 0; i < row.Length; i++) sums[i] += row[i] * weight;
+                BicubicPasses.Vertical(source + 3 * window.Left, stride, 3 * window.Width, new BicubicCoefficients(part.Height, height, window.Top, window.Height), target);
+                return result;
             }
-            Span<byte> target = pixels.AsSpan(stride * y, stride);
-            for (int i = 0; i < target.Length; i++) target[i] = Clip(sums[i]);
+            var columns = new BicubicCoefficients(part.Width, width, window.Left, window.Width);
+            if (!vertical)
+            {
+                BicubicPasses.Horizontal(source + (long)stride * window.Top, stride, part.Width, window.Height, columns, target);
+                return result;
+            }
+            var rows = new BicubicCoefficients(part.Height, height, window.Top, window.Height);
+            int first = rows.FirstInput, needed = rows.EndInput - first, between = 3 * window.Width;
+            byte[] intermediate = ArrayPool<byte>.Shared.Rent(checked(needed * between));
+            fixed (byte* middle = intermediate)
+            {
+                BicubicPasses.Horizontal(source + (long)stride * first, stride, part.Width, needed, columns, middle);
+                BicubicPasses.Vertical(middle - (long)between * first, between, between, rows, target);
+            }
+            ArrayPool<byte>.Shared.Return(intermediate);
+            return result;
         }
-        return new ImageData(image.Width, coefficients.Outputs, pixels);
     }
 
-    private static byte Clip(int sum) => (byte)Math.Clamp(sum >> PrecisionBits, 0, 255);
-
-    private static ImageData Crop(ImageData image, int left, int top, int size)
+    private static ImageData Crop(ImageData image, PixelRectangle part)
     {
-        var pixels = new byte[3 * size * size];
-        for (int y = 0; y < size; y++)
-            image.Pixels.AsSpan(3 * ((top + y) * image.Width + left), 3 * size).CopyTo(pixels.AsSpan(3 * size * y));
-        return new ImageData(size, size, pixels);
+        byte[] pixels = GC.AllocateUninitializedArray<byte>(3 * part.Width * part.Height);
+        for (int y = 0; y < part.Height; y++)
+            image.Pixels.AsSpan(3 * ((part.Top + y) * image.Width + part.Left), 3 * part.Width).CopyTo(pixels.AsSpan(3 * y * part.Width));
+        return new ImageData(part.Width, part.Height, pixels);
     }
 
     private ImageData Pad(ImageData image)
@@ -139,56 +135,5 @@ public sealed class BicubicResize : IImagePreparation
         for (int y = 0; y < image.Height; y++)
             image.Pixels.AsSpan(3 * y * image.Width, 3 * image.Width).CopyTo(pixels.AsSpan(3 * ((top + y) * side + left)));
         return new ImageData(side, side, pixels);
-    }
-
-    /// <summary>For each output pixel of one side the inputs that it is made of and their weights in fixed point.</summary>
-    internal sealed class Coefficients
-    {
-        private readonly int[] _weights;
-        private readonly (int First, int Count)[] _ranges;
-        private readonly int _width;
-
-        public Coefficients(int inputs, int outputs)
-        {
-            Outputs = outputs;
-            double scale = (double)inputs / outputs, filterScale = Math.Max(scale, 1.0), support = Support * filterScale, inverse = 1.0 / filterScale;
-            _width = (int)Math.Ceiling(support) * 2 + 1;
-            _weights = new int[(long)outputs * _width];
-            _ranges = new (int, int)[outputs];
-            var real = new double[_width];
-            for (int x = 0; x < outputs; x++)
-            {
-                double center = (x + 0.5) * scale, sum = 0;
-                int first = Math.Max((int)(center - support + 0.5), 0), count = Math.Min((int)(center + support + 0.5), inputs) - first;
-                for (int k = 0; k < count; k++)
-                {
-                    real[k] = Filter((k + first - center + 0.5) * inverse);
-                    sum += real[k];
-                }
-                for (int k = 0; k < count; k++)
-                {
-                    double weight = sum != 0 ? real[k] / sum : real[k];
-                    _weights[x * _width + k] = (int)((weight < 0 ? -0.5 : 0.5) + weight * (1 << PrecisionBits));
-                }
-                _ranges[x] = (first, count);
-            }
-        }
-
-        public int Outputs { get; }
-
-        public ReadOnlySpan<int> Of(int output, out int first)
-        {
-            (first, int count) = _ranges[output];
-            return _weights.AsSpan(output * _width, count);
-        }
-
-        /// <summary>Keys' cubic kernel with a = -0.5.</summary>
-        private static double Filter(double x)
-        {
-            const double A = -0.5;
-            x = Math.Abs(x);
-            if (x < 1.0) return ((A + 2.0) * x - (A + 3.0)) * x * x + 1;
-            return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * A : 0.0;
-        }
     }
 }
