@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -48,6 +49,7 @@ internal static class ShardCache
                     to.Write(buffer, 0, count);
                 }
                 if (written == 0) throw new InvalidDataException($"{name}: the compressed shard is empty");
+                CheckLength(from, written, name);
                 to.Flush(flushToDisk: true);
             }
             File.Move(part, target, overwrite: true);
@@ -60,6 +62,15 @@ internal static class ShardCache
         return target;
     }
 
+    /// <summary>A stream that is cut off ends for .NET as if it were whole; the length in the last four bytes tells.</summary>
+    private static void CheckLength(FileStream shard, long written, string name)
+    {
+        Span<byte> length = stackalloc byte[4];
+        if (shard.Length >= length.Length && RandomAccess.Read(shard.SafeFileHandle, length, shard.Length - length.Length) == length.Length
+            && BinaryPrimitives.ReadUInt32LittleEndian(length) == (uint)written) return;
+        throw new InvalidDataException($"{name}: the gzip data are cut off after {written} expanded bytes, or several gzip files were joined; compress the shard again with gzip");
+    }
+
     private static int ReadGzip(GZipStream gzip, byte[] buffer, string name, long written)
     {
         try
@@ -68,7 +79,7 @@ internal static class ShardCache
         }
         catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException)
         {
-            throw new InvalidDataException($"{name}: the gzip data are damaged or cut off after {written} expanded bytes", exception);
+            throw new InvalidDataException($"{name}: the gzip data are damaged after {written} expanded bytes", exception);
         }
     }
 
