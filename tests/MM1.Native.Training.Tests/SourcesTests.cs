@@ -92,7 +92,7 @@ public sealed class SourcesTests
     {
         using var folder = new TemporaryFolder();
         var events = new EventList();
-        TrainingConfig config = SmallShards.Config(SmallShards.Write(folder["data"]), "schedule={ steps: 150, warmupSteps: 10 }", "checkpoints.every=0", "optimizer.learningRate=0.01",
+        TrainingConfig config = SmallShards.Config(SmallShards.Write(folder["data"]), "schedule={ steps: 300, warmupSteps: 10 }", "checkpoints.every=0", "optimizer.learningRate=0.01",
             "data.tokenizer={ kind: train, vocabulary: 300 }",
             "evaluation.final=[{ task: caption-class, data: { format: webdataset, paths: [held-out/00000.tar] }, summary: { accuracy: chosen, accuracy_greedy: written } }]");
         RunResult result = Runs.Execute(config, folder["run"], events: events);

@@ -6,7 +6,7 @@ namespace MM1.Native.Cli;
 internal static class DataFiles
 {
     /// <summary>All formats that this program has.</summary>
-    public static DocumentFormats Formats => DocumentFormats.BuiltIn;
+    public static DocumentFormats Formats { get; } = DocumentFormats.BuiltIn.With([.. ParquetFormats.All]);
 
     /// <summary>Opens files as one source.</summary>
     /// <param name="name">The name of the source.</param>
@@ -49,7 +49,7 @@ internal static class DataFiles
     {
         string[] formats = [.. files.Select(static file =>
             file.EndsWith(".tar", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tar.gz", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase) ? "webdataset"
-            : file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) ? "text" : "").Distinct()];
+            : file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) ? "text" : file.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase) ? "parquet" : "").Distinct()];
         return formats is [{ Length: > 0 } one] ? one
             : throw new CommandException(ExitCode.Usage, $"{option}: the names of {string.Join(", ", files)} do not tell one format; name it by --format: {string.Join(", ", Formats.All.Select(static format => format.Name))}");
     }

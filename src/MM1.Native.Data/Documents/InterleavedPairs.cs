@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace MM1.Native.Data;
 
 /// <summary>
@@ -28,6 +30,7 @@ public sealed class InterleavedPairs : IDocumentSource
         _pairs = [.. pairs];
         _weights = [.. pairs.Select(static source => (double)source.DocumentsPerEpoch)];
         _shuffled = [.. pairs.Select(source => new ShuffledDocumentSource(source, RandomStream.For(seed, $"{name}/{source.Name}").Next()))];
+        Settings = string.Create(CultureInfo.InvariantCulture, $"{minimum} to {maximum} of {string.Join(" and ", pairs.Select(static source => string.Create(CultureInfo.InvariantCulture, $"{source.Name}/{source.DocumentsPerEpoch}{(source.Settings.Length == 0 ? "" : $"({source.Settings})")}")))}");
         DocumentsPerEpoch = Math.Max(1, pairs.Sum(static source => source.DocumentsPerEpoch) * 2 / (minimum + maximum));
     }
 
@@ -36,6 +39,9 @@ public sealed class InterleavedPairs : IDocumentSource
 
     /// <inheritdoc/>
     public long DocumentsPerEpoch { get; }
+
+    /// <inheritdoc/>
+    public string Settings { get; }
 
     /// <inheritdoc/>
     /// <exception cref="BadDocumentException">A document that it draws cannot be used, or is no image with text after it.</exception>

@@ -39,6 +39,27 @@ public record FilesConfig
     /// <summary>Characters of a document under <c>textDocuments: characters</c> (default 4096).</summary>
     public int DocumentCharacters { get; init; } = 4096;
 
+    /// <summary>Path of an image where annotations give only its number or name, e.g. <c>COCO_train2014_{image:12}.jpg</c>; null (default) for the format's usual one.</summary>
+    public string? ImagePath { get; init; }
+
+    /// <summary>Words around a question, <c>{question}</c> standing for it; null (default) for the format's usual ones.</summary>
+    public string? Prompt { get; init; }
+
+    /// <summary>Which captions of an image become documents (default each).</summary>
+    public CaptionChoice Captions { get; init; } = CaptionChoice.Each;
+
+    /// <summary>NLVR: true sentences as captions of their images, instead of sentence and answer (default false).</summary>
+    public bool Sentences { get; init; }
+
+    /// <summary>Conversations: stands before each turn of the user (default <c>USER:</c>).</summary>
+    public string UserPrefix { get; init; } = "USER:";
+
+    /// <summary>Conversations: stands before each answer (default <c>ASSISTANT:</c>).</summary>
+    public string AssistantPrefix { get; init; } = "ASSISTANT:";
+
+    /// <summary>Conversations: ends each answer but the last (default a line feed).</summary>
+    public string TurnEnd { get; init; } = "\n";
+
     internal void ValidateFiles(string key)
     {
         Check.That(!string.IsNullOrEmpty(Format), $"{key}.format", Format, "must be a format's name, such as webdataset or text");
@@ -63,6 +84,13 @@ public record FilesConfig
             ImageMember = ImageMember,
             TextDocuments = TextDocuments,
             DocumentCharacters = DocumentCharacters,
+            ImagePath = ImagePath,
+            Prompt = Prompt,
+            Captions = Captions,
+            Sentences = Sentences,
+            UserPrefix = UserPrefix,
+            AssistantPrefix = AssistantPrefix,
+            TurnEnd = TurnEnd,
         };
         return cache is null ? options : options with { CacheFolder = cache };
     }

@@ -16,7 +16,7 @@ namespace MM1.Native.Training;
     [
         typeof(CamelCaseEnumConverter<DataKind>), typeof(CamelCaseEnumConverter<MixtureUnit>), typeof(CamelCaseEnumConverter<OptimizerKind>),
         typeof(CamelCaseEnumConverter<WorldSplit>), typeof(CamelCaseEnumConverter<EncoderNames>), typeof(CamelCaseEnumConverter<LlmNames>),
-        typeof(CamelCaseEnumConverter<Precision>), typeof(CamelCaseEnumConverter<TokenizerKind>), typeof(CamelCaseEnumConverter<TextDocuments>),
+        typeof(CamelCaseEnumConverter<Precision>), typeof(CamelCaseEnumConverter<TokenizerKind>), typeof(CamelCaseEnumConverter<TextDocuments>), typeof(CamelCaseEnumConverter<CaptionChoice>),
     ])]
 [JsonSerializable(typeof(TrainingConfig))]
 [JsonSerializable(typeof(TrainerState))]
