@@ -64,9 +64,11 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         long start = Stopwatch.GetTimestamp();
         PackedBatch batch;
+        PlannedBatch plan;
         if (_ordered is null)
         {
-            batch = _assembler.Assemble(_planner.Next(cancellationToken), cancellationToken);
+            plan = _planner.Next(cancellationToken);
+            batch = _assembler.Assemble(plan, cancellationToken);
         }
         else
         {
@@ -75,6 +77,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
                 // Look at the job before taking it: a wait that is cancelled must not lose a batch.
                 await _ordered.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
                 if (!_ordered.Reader.TryPeek(out Job? job)) throw new ChannelClosedException();
+                plan = job.Plan;
                 batch = await job.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
                 _ordered.Reader.TryRead(out _);
             }
@@ -85,6 +88,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
             }
         }
         _waitedTicks += Stopwatch.GetTimestamp() - start;
+        Report(batch, plan);
         Judge(batch);
         Cursor = batch.CursorAfter;
         return batch;
@@ -101,6 +105,13 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Says in the batch what was bad.</summary>
+    private void Report(PackedBatch batch, PlannedBatch plan)
+    {
+        batch.BadSamples = batch.BadImages == 0 ? plan.BadSamples
+            : [.. plan.BadSamples.Concat(batch.BadImageList.Select(bad => new BadSample(_planner.SourceName(bad.Source), bad.Document, "image", bad.Cause, bad.Message))).Take(PackedBatch.MaximumBadSamples)];
+    }
 
     /// <summary>Counts bad images into the cursor, and stops the run when they are too many.</summary>
     private void Judge(PackedBatch batch)

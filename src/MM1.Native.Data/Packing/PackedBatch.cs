@@ -24,6 +24,14 @@ public readonly record struct BadImage(string Document, int Source, int Image, s
     public override string ToString() => $"document '{Document}', image {Image}: {Message}";
 }
 
+/// <summary>A document that could not be used, or something that one had to do without: a line of the log of bad samples.</summary>
+/// <param name="Source">The name of the source.</param>
+/// <param name="Id">The name of the document: its file and key or line.</param>
+/// <param name="What"><c>document</c>: it is passed over; <c>problem</c>: it is used without something; <c>image</c>: an image of it could not be loaded, and it has no targets.</param>
+/// <param name="Cause">The short name under which it is counted.</param>
+/// <param name="Message">What is wrong, and where.</param>
+public sealed record BadSample(string Source, string Id, string What, string Cause, string Message);
+
 /// <summary>Bad images of one cause.</summary>
 /// <param name="Count">How many.</param>
 /// <param name="First">The first of them, in one line.</param>
@@ -140,6 +148,15 @@ public sealed class PackedBatch : IDisposable
             return causes;
         }
     }
+
+    /// <summary>
+    /// What was bad since the batch before: documents passed over while this batch was filled, what documents had to leave out, images that could not be loaded. The same with
+    /// any number of workers, and each once, also over a resume. At most <see cref="MaximumBadSamples"/>; the statistics of the cursor count all.
+    /// </summary>
+    public IReadOnlyList<BadSample> BadSamples { get; internal set; } = [];
+
+    /// <summary>Most entries of <see cref="BadSamples"/>.</summary>
+    public const int MaximumBadSamples = 1000;
 
     /// <summary>The documents, in order, padding left out.</summary>
     public IReadOnlyList<PackedDocument> Documents { get; internal set; } = [];
