@@ -9,10 +9,10 @@ public sealed record ImageSettings
     public required int Size { get; init; }
 
     /// <summary>Mean of red, green, blue in [0, 1] (default: CLIP's).</summary>
-    public IReadOnlyList<float> Mean { get; init; } = [0.48145466f, 0.4578275f, 0.40821073f];
+    public IReadOnlyList<float> Mean { get; init; } = ImageNormalization.ClipMean;
 
     /// <summary>Standard deviation of red, green, blue (default: CLIP's).</summary>
-    public IReadOnlyList<float> StandardDeviation { get; init; } = [0.26862954f, 0.26130258f, 0.27577711f];
+    public IReadOnlyList<float> StandardDeviation { get; init; } = ImageNormalization.ClipStandardDeviation;
 
     /// <summary>What happens to images that are not square (default: they are squashed).</summary>
     public ImageResizeMode Resize { get; init; } = ImageResizeMode.Squash;

@@ -86,7 +86,7 @@ public sealed class BicubicResize : IImagePreparation
         window.Check(width, height, nameof(window));
         bool horizontal = width != part.Width, vertical = height != part.Height;
         if (!horizontal && !vertical)
-            return window == new PixelRectangle(0, 0, image.Width, image.Height) ? image : Crop(image, window with { Left = part.Left + window.Left, Top = part.Top + window.Top });
+            return window == new PixelRectangle(0, 0, image.Width, image.Height) ? image : image.Crop(window with { Left = part.Left + window.Left, Top = part.Top + window.Top });
         var result = new ImageData(window.Width, window.Height, GC.AllocateUninitializedArray<byte>(checked(3 * window.Width * window.Height)));
         int stride = 3 * image.Width;
         fixed (byte* pixels = image.Pixels)
@@ -115,14 +115,6 @@ public sealed class BicubicResize : IImagePreparation
             ArrayPool<byte>.Shared.Return(intermediate);
             return result;
         }
-    }
-
-    private static ImageData Crop(ImageData image, PixelRectangle part)
-    {
-        byte[] pixels = GC.AllocateUninitializedArray<byte>(3 * part.Width * part.Height);
-        for (int y = 0; y < part.Height; y++)
-            image.Pixels.AsSpan(3 * ((part.Top + y) * image.Width + part.Left), 3 * part.Width).CopyTo(pixels.AsSpan(3 * y * part.Width));
-        return new ImageData(part.Width, part.Height, pixels);
     }
 
     private ImageData Pad(ImageData image)

@@ -38,4 +38,15 @@ public sealed class ImageData : IImageSource
 
     /// <inheritdoc/>
     public ImageData Load() => this;
+
+    /// <summary>A copy of a part.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The part is empty or leaves the image.</exception>
+    public ImageData Crop(PixelRectangle part)
+    {
+        part.Check(Width, Height, nameof(part));
+        byte[] pixels = GC.AllocateUninitializedArray<byte>(3 * part.Width * part.Height);
+        for (int y = 0; y < part.Height; y++)
+            Pixels.AsSpan(3 * ((part.Top + y) * Width + part.Left), 3 * part.Width).CopyTo(pixels.AsSpan(3 * y * part.Width));
+        return new ImageData(part.Width, part.Height, pixels);
+    }
 }

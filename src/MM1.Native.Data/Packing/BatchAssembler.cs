@@ -27,7 +27,7 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
                 bool good = true;
                 for (int i = first; i < first + own; i++)
                 {
-                    if (TryLoad(batch, piece.Document.Images[i], images, cancellationToken) is { } problem)
+                    if (TryLoad(batch, plan.Index, piece.Document, i, images, cancellationToken) is { } problem)
                     {
                         (bad ??= []).Add(new BadImage(piece.Document.Id, planned.Source, i, problem.Cause, problem.Message));
                         good = false;
@@ -71,14 +71,20 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
     }
 
     /// <summary>Writes an image at its place; what is wrong with it, or null.</summary>
-    private BadImageException? TryLoad(PackedBatch batch, IImageSource source, int at, CancellationToken cancellationToken)
+    private BadImageException? TryLoad(PackedBatch batch, long index, EncodedDocument document, int number, int at, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         ImageData image;
         try
         {
-            image = source.Load();
-            if (options.Preparation is not null) image = options.Preparation.Prepare(image, options.ImageSize);
+            using ImageMemory.Hold large = ImageMemory.Shared.Begin();
+            image = document.Images[number].Load();
+            if (options.Augmentation is { IsOn: true } augmentation)
+            {
+                RandomStream random = ImageAugmentation.StreamOf(options.Seed, index, at);
+                image = augmentation.Apply(image, options.ImageSize, options.Preparation, mayFlip: !document.SaysSides, ref random);
+            }
+            else if (options.Preparation is not null) image = options.Preparation.Prepare(image, options.ImageSize);
         }
         catch (BadImageException bad)
         {

@@ -8,6 +8,9 @@ namespace MM1.Native.Data;
 /// <param name="ImageStarts">The first placeholder of each image.</param>
 public sealed record EncodedDocument(string Id, int[] Tokens, bool[] IsTarget, IImageSource[] Images, int[] ImageStarts)
 {
+    /// <summary>Whether its text says left or right: its images are not to be mirrored.</summary>
+    public bool SaysSides { get; init; }
+
     /// <summary>
     /// Encodes a document.
     /// </summary>
@@ -24,12 +27,13 @@ public sealed record EncodedDocument(string Id, int[] Tokens, bool[] IsTarget, I
         var roles = new List<bool>();
         var images = new List<IImageSource>();
         var starts = new List<int>();
-        bool lastIsTarget = false;
+        bool lastIsTarget = false, saysSides = false;
         foreach (Segment segment in document.Segments)
         {
             if (segment is TextSegment text)
             {
                 lastIsTarget = text.Role == LossRole.Target;
+                saysSides = saysSides || SideWords.In(text.Text);
                 tokenizer.Encode(text.Text, tokens);
                 while (roles.Count < tokens.Count) roles.Add(lastIsTarget);
             }
@@ -50,7 +54,7 @@ public sealed record EncodedDocument(string Id, int[] Tokens, bool[] IsTarget, I
             tokens.Add(tokenizer.DocumentEndId);
             roles.Add(lastIsTarget);
         }
-        return new EncodedDocument(document.Id, [.. tokens], [.. roles], [.. images], [.. starts]);
+        return new EncodedDocument(document.Id, [.. tokens], [.. roles], [.. images], [.. starts]) { SaysSides = saysSides };
     }
 
     /// <summary>Images whose placeholders begin in [begin, end).</summary>

@@ -89,13 +89,16 @@ public sealed record PackingOptions
     public ImageElement ImageElement { get; init; } = ImageElement.Float32;
 
     /// <summary>Mean of red, green, blue in [0, 1] (default: CLIP's).</summary>
-    public IReadOnlyList<float> Mean { get; init; } = [0.48145466f, 0.4578275f, 0.40821073f];
+    public IReadOnlyList<float> Mean { get; init; } = ImageNormalization.ClipMean;
 
     /// <summary>Standard deviation of red, green, blue (default: CLIP's).</summary>
-    public IReadOnlyList<float> StandardDeviation { get; init; } = [0.26862954f, 0.26130258f, 0.27577711f];
+    public IReadOnlyList<float> StandardDeviation { get; init; } = ImageNormalization.ClipStandardDeviation;
 
     /// <summary>Brings images to size; null where every image has it already (default null).</summary>
     public IImagePreparation? Preparation { get; init; }
+
+    /// <summary>Random changes of images; null for none (default null).</summary>
+    public ImageAugmentation? Augmentation { get; init; }
 
     /// <summary>Share of documents (and of images) that may be bad before the run stops, judged after 1000 (default 0.01).</summary>
     public double BadLimit { get; init; } = 0.01;
@@ -151,6 +154,7 @@ public sealed record PackingOptions
         if (MaximumImages < 0 || MaximumDocuments < 0 || Workers < 0)
             throw new ArgumentException($"maximum images ({MaximumImages}), maximum documents ({MaximumDocuments}) and workers ({Workers}) must not be negative");
         if (BadLimit is not (>= 0 and <= 1)) throw new ArgumentException($"the limit of bad documents is a share from 0 to 1, not {BadLimit.ToString(CultureInfo.InvariantCulture)}");
+        Augmentation?.Check();
         if (Mean.Count != 3 || StandardDeviation.Count != 3 || !StandardDeviation.All(static value => value > 0))
             throw new ArgumentException("mean and standard deviation have three values, and the standard deviations are positive");
         if (ImageBuckets is not null && (ImageBuckets.Count == 0 || ImageBuckets[^1] < ImageCapacity || !ImageBuckets.Zip(ImageBuckets.Skip(1)).All(static pair => pair.First < pair.Second)))
@@ -161,6 +165,7 @@ public sealed record PackingOptions
     internal string Fingerprint(IReadOnlyList<MixtureSource> sources, ITokenizer tokenizer) => string.Create(CultureInfo.InvariantCulture,
         $"seed={Seed} unit={Unit} sequences={Sequences} length={Length} image-tokens={ImageTokens} maximum-images={MaximumImages} "
         + $"maximum-documents={DocumentsPerSequence} lookahead={Lookahead} long-documents={LongDocuments} vocabulary={tokenizer.VocabularySize} ")
+        + (Augmentation is { IsOn: true } ? $"augmentation={Augmentation.Words} " : "")
         + string.Join(' ', sources.Select(static source => string.Create(CultureInfo.InvariantCulture, $"{source.Source.Name}:{source.Weight:R}/{source.Source.DocumentsPerEpoch}{(source.Source.Settings.Length == 0 ? "" : $"({source.Source.Settings})")}")));
 
     private static void Positive(int value, string name)
