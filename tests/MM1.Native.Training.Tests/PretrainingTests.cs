@@ -148,12 +148,12 @@ public sealed class PretrainingTests
         var world = new SyntheticWorld(new SyntheticWorldOptions());
         var config = new EncoderPretrainingConfig { Steps = 1, Images = 4 };
         var images = new ImageSettings { Size = 48 };
-        using var feed = new CaptionedImageFeed(new EveryThird(world.Captions), WorldWords.CreateTokenizer(), images, config, 1, workers: 1);
+        using var feed = new CaptionedImageFeed(new EveryThird(world.Captions), WorldWords.CreateTokenizer(), images, new ImageAugmentation(), config, 1, workers: 1);
         CaptionedImages batch = feed.Take(CancellationToken.None);
         Assert.Equal(4, batch.Pairs);
         Assert.Equal(4 * batch.Tokens.Length, batch.Averaging.Length);
         for (int pair = 0; pair < 4; pair++) Assert.Equal(1, batch.Averaging.Slice(pair * batch.Tokens.Length, batch.Tokens.Length).ToArray().Sum(), 1e-5f);
-        using var empty = new CaptionedImageFeed(world.Text, WorldWords.CreateTokenizer(), images, config, 1, workers: 1);
+        using var empty = new CaptionedImageFeed(world.Text, WorldWords.CreateTokenizer(), images, new ImageAugmentation(), config, 1, workers: 1);
         TrainingException failure = Assert.Throws<TrainingException>(() => empty.Take(CancellationToken.None));
         Assert.Contains("has no image with text after it", failure.Message, StringComparison.Ordinal);
     }

@@ -1,5 +1,6 @@
 using MM1.Native.Autograd;
 using MM1.Native.Data;
+using MM1.Native.Inference;
 
 namespace MM1.Native.Training;
 
@@ -35,6 +36,9 @@ public sealed record DataConfig
 
     /// <summary>How colours become numbers.</summary>
     public ImageColourConfig Images { get; init; } = new();
+
+    /// <summary>Random changes of training images, of the encoder's pre-training too (default none); evaluation sees images as they are.</summary>
+    public ImageAugmentation Augmentation { get; init; } = new();
 
     /// <summary>
     /// Weights of the synthetic world's sources, or of the groups that sources belong to; what has none, or 0, is not drawn (default the paper's 45% captions, 45% interleaved, 10% text).
@@ -77,6 +81,14 @@ public sealed record DataConfig
         Check.That(Workers >= 0, "data.workers", Workers, "must be 0 or more");
         Check.That(Prefetch >= 1, "data.prefetch", Prefetch, "must be 1 or more");
         Images.Validate();
+        try
+        {
+            Augmentation.Check();
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ConfigurationException($"Configuration: data.augmentation: {fault.Message}.", fault);
+        }
         foreach ((string source, double weight) in Weights)
         {
             Check.That(Kind != DataKind.Synthetic || source is "captions" or "interleaved" or "text", "data.weights", source, "has keys captions, interleaved and text");

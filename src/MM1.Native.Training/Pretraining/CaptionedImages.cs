@@ -62,6 +62,9 @@ internal sealed class CaptionedImageFeed : IDisposable
     private readonly IDocumentSource _source;
     private readonly ITokenizer _tokenizer;
     private readonly ImageNormalizer _images;
+    private readonly ImageSettings _settings;
+    private readonly ImageAugmentation _augmentation;
+    private readonly ulong _seed;
     private readonly int _pairs, _ahead;
     private readonly long _epoch, _steps;
     private readonly ConcurrentBag<CaptionedImages> _free = [];
@@ -69,9 +72,10 @@ internal sealed class CaptionedImageFeed : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private long _next = 1;
 
-    public CaptionedImageFeed(IDocumentSource source, ITokenizer tokenizer, ImageSettings images, EncoderPretrainingConfig config, ulong seed, int workers)
+    public CaptionedImageFeed(IDocumentSource source, ITokenizer tokenizer, ImageSettings images, ImageAugmentation augmentation, EncoderPretrainingConfig config, ulong seed, int workers)
     {
         (_source, _tokenizer, _images) = (source, tokenizer, new ImageNormalizer(images));
+        (_settings, _augmentation, _seed) = (images, augmentation, seed);
         (_pairs, _steps, _ahead) = (config.Images, config.Steps, workers);
         RandomStream random = RandomStream.For(seed, "encoder pre-training");
         _epoch = FirstEpoch + random.Below(1 << 20);
@@ -147,7 +151,7 @@ internal sealed class CaptionedImageFeed : IDisposable
             try
             {
                 Document document = _source.Read(_epoch + epoch + attempt, index, cancellationToken);
-                if (TryAdd(batch, pair, document)) return;
+                if (TryAdd(batch, pair, document, place)) return;
                 why = $"document '{document.Id}' has no image with text after it";
             }
             catch (Exception bad) when (bad is BadDocumentException or BadImageException)
@@ -159,7 +163,7 @@ internal sealed class CaptionedImageFeed : IDisposable
     }
 
     /// <summary>Adds a document's first image with the text from there to the next image.</summary>
-    private bool TryAdd(CaptionedImages batch, int pair, Document document)
+    private bool TryAdd(CaptionedImages batch, int pair, Document document, long place)
     {
         int first = 0;
         while (first < document.Segments.Count && document.Segments[first] is not ImageSegment) first++;
@@ -168,7 +172,7 @@ internal sealed class CaptionedImageFeed : IDisposable
             return false;
         try
         {
-            _images.Write(((ImageSegment)document.Segments[first]).Image, batch.ImageOf(pair));
+            _images.Write(Augmented(document, ((ImageSegment)document.Segments[first]).Image, place), batch.ImageOf(pair));
         }
         catch (BadImageException)
         {
@@ -176,5 +180,14 @@ internal sealed class CaptionedImageFeed : IDisposable
             throw;
         }
         return true;
+    }
+
+    /// <summary>The image with the changes that belong to its place in the order of pairs.</summary>
+    private IImageSource Augmented(Document document, IImageSource image, long place)
+    {
+        if (!_augmentation.IsOn) return image;
+        RandomStream random = RandomStream.For(_seed, "augmentation of pre-training", 0, place);
+        bool mayFlip = _augmentation.HorizontalFlip == 0 || !EncodedDocument.Encode(document, _tokenizer, imageTokens: 1).SaysSides;
+        return _augmentation.Apply(image.Load(), _settings.Size, _settings.Preparation, mayFlip, ref random);
     }
 }

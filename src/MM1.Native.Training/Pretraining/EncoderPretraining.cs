@@ -47,7 +47,7 @@ internal sealed class EncoderPretraining(TrainingConfig config, Mm1Model model, 
         using var optimizer = new AdamW(model.Encoder.Parameters().Concat(contrastive.Parameters()),
             new AdamWOptions { WeightDecay = (float)settings.WeightDecay, MaxGradientNorm = (float)settings.MaxGradientNorm });
         var schedule = new LearningRateSchedule(settings.LearningRate, new ScheduleConfig { Steps = settings.Steps, WarmupSteps = settings.WarmupSteps, Floor = settings.Floor });
-        using var feed = new CaptionedImageFeed(data.Source(settings.Source), data.Tokenizer, images, settings, config.Seed, config.Data.Workers);
+        using var feed = new CaptionedImageFeed(data.Source(settings.Source), data.Tokenizer, images, config.Data.Augmentation, settings, config.Seed, config.Data.Workers);
         long begin = Stopwatch.GetTimestamp(), interval = begin;
         int since = 0;
         for (int step = 1; step <= settings.Steps; step++)

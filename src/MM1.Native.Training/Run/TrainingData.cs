@@ -77,6 +77,7 @@ public sealed class TrainingData
             Mean = images.Mean,
             StandardDeviation = images.StandardDeviation,
             Preparation = images.Preparation,
+            Augmentation = data.Augmentation,
             MaximumImages = data.MaximumImages,
             Lookahead = data.Lookahead,
             Workers = data.Workers,
