@@ -40,6 +40,7 @@ internal sealed class Template
             _pieces.Add((literal.ToString(), -1, 0));
             _pieces.Add(("", place, digits));
             literal.Clear();
+            i = end;
         }
         _pieces.Add((literal.ToString(), -1, 0));
     }
