@@ -1,4 +1,3 @@
-using ParquetSharp;
 using Xunit;
 
 namespace MM1.Native.Data.Tests;
@@ -153,14 +152,7 @@ public sealed class ParquetFormatTests : IDisposable
         string path = _folder.Path("o.parquet");
         ParquetFiles.WriteObelics(path, [.. Enumerable.Range(0, 40).Select(static i => ((string?[])[null], (string?[])[$"text {i} {new string('x', 500)}"]))], rowsPerGroup: 20);
         byte[] bytes = File.ReadAllBytes(path);
-        long begin, end;
-        using (var reader = new ParquetFileReader(path))
-        {
-            using RowGroupReader group = reader.RowGroup(0);
-            using ColumnChunkMetaData chunk = group.MetaData.GetColumnChunkMetaData(3);
-            (begin, end) = (chunk.DictionaryPageOffset > 0 ? chunk.DictionaryPageOffset : chunk.DataPageOffset, chunk.DataPageOffset + 20);
-        }
-        bytes.AsSpan((int)begin, (int)(end - begin)).Fill(0xFF);
+        bytes.AsSpan(4, 16).Fill(0xFF); // the header of the first page
         File.WriteAllBytes(path, bytes);
         IDocumentSource source = Formats.Open(Options("obelics", "o.parquet"));
         (string cause, string message) = Bad(source, 3);
