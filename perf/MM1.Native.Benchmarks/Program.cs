@@ -7,6 +7,7 @@ try
         ["gemm", .. var rest] => GemmBenchmark.Run(rest),
         ["step", .. var rest] => StepBenchmark.Run(rest),
         ["model", .. var rest] => ModelBenchmark.Run(rest),
+        ["tar", .. var rest] => TarBenchmark.Run(rest),
         _ => Usage(),
     };
 }
@@ -26,6 +27,7 @@ static int Usage()
                                                                    the step on a native device, eager and captured, with MFU and peak memory
           model [--json] [--preset NAME] [--sequences N] [--length N] [--threads N] [--steps N]
                                                                    a training step of an MM1 preset on the synthetic world, by verb
+          tar [--json] [--megabytes N] [--rounds N]                WebDataset shards from the page cache: index, members, documents
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);
     return 2;
