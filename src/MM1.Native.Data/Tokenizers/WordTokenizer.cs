@@ -160,7 +160,7 @@ public sealed class WordTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    public void Save(string path) => TokenizerFile.Save(path, new TokenizerDocument { Words = _words });
+    public void Save(string path) => TokenizerFile.Save(path, new TokenizerDocument { Format = TokenizerDocument.WordFormat, Words = _words });
 
     /// <summary>A token with what stands before and after it; Case is 0, Capital or Upper.</summary>
     private readonly record struct Piece(int Id, int Case, int Length, bool Before, bool After);
