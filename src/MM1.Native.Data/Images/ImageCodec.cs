@@ -70,13 +70,16 @@ public static class ImageCodec
 }
 
 /// <summary>An image file in memory, decoded when it is needed.</summary>
-public sealed class EncodedImage : IImageSource
+public sealed class EncodedImage : IImageFile
 {
     /// <summary>Wraps the bytes of a JPEG, PNG or WebP file.</summary>
     public EncodedImage(ReadOnlyMemory<byte> file) => File = file;
 
     /// <summary>The bytes of the file.</summary>
     public ReadOnlyMemory<byte> File { get; }
+
+    /// <inheritdoc/>
+    public ReadOnlyMemory<byte> ReadFile() => File;
 
     /// <inheritdoc/>
     public ImageData Load() => ImageCodec.Decode(File.Span);
