@@ -32,9 +32,9 @@ public sealed class QuestionLinesFormat : IDocumentFormat
 
         protected override Document Parse(string id, JsonElement line)
         {
-            string question = JsonFields.Text(line, id, "question").Trim(), answer = JsonFields.Text(line, id, "answer").Trim();
+            string question = JsonFields.Text(line, id, ["question"]).Trim(), answer = JsonFields.Text(line, id, ["answer"]).Trim();
             if (answer.Length == 0) throw new BadDocumentException("empty answer", $"{id}: the answer is empty", id);
-            IImageSource image = _images.Find(JsonFields.Text(line, id, _imageKey), out DocumentProblem? problem) ?? throw new BadDocumentException(problem!.Cause, $"{id}: {problem.Message}", id);
+            IImageSource image = _images.Find(JsonFields.Text(line, id, [_imageKey]), out DocumentProblem? problem) ?? throw new BadDocumentException(problem!.Cause, $"{id}: {problem.Message}", id);
             return new Document(Name, id, [new ImageSegment(image), new TextSegment(question, LossRole.Context), new TextSegment(answer)]);
         }
     }

@@ -179,7 +179,6 @@ public sealed class LookTests
         Mm1Run only = Mm1.Call("data", "make", "--out", folder["text"], "--kind", "text", "--count", "2");
         Assert.True(only.ExitCode == 0, only.Error);
         Assert.Equal(["text"], Directory.GetFileSystemEntries(folder["text"]).Select(static path => Path.GetFileName(path)));
-        Assert.Equal(ExitCode.Unreadable, Mm1.Call("data", "inspect", folder.Path).ExitCode);
         using (FileStream tar = File.OpenWrite(folder["data/captions/00000.tar"])) tar.SetLength(tar.Length / 2 + 100);
         Mm1Run damaged = Mm1.Call("data", "inspect", folder["data"]);
         Assert.True(damaged.ExitCode == ExitCode.Unreadable, damaged.Error + damaged.Output);
