@@ -179,8 +179,10 @@ public sealed class LookTests
         Mm1Run only = Mm1.Call("data", "make", "--out", folder["text"], "--kind", "text", "--count", "2");
         Assert.True(only.ExitCode == 0, only.Error);
         Assert.Equal(["text"], Directory.GetFileSystemEntries(folder["text"]).Select(static path => Path.GetFileName(path)));
-        using (FileStream tar = File.OpenWrite(folder["data/captions/00000.tar"])) tar.SetLength(tar.Length / 2 + 100);
-        Mm1Run damaged = Mm1.Call("data", "inspect", folder["data"]);
+        byte[] shard = File.ReadAllBytes(folder["data/captions/00000.tar"]);
+        Directory.CreateDirectory(folder["damaged"]);
+        File.WriteAllBytes(folder["damaged/00000.tar"], shard[..(shard.Length / 2 + 100)]);
+        Mm1Run damaged = Mm1.Call("data", "inspect", folder["damaged"]);
         Assert.True(damaged.ExitCode == ExitCode.Unreadable, damaged.Error + damaged.Output);
         Assert.Contains("00000.tar", damaged.Error, StringComparison.Ordinal);
     }
