@@ -4,15 +4,18 @@ using MM1.Native.Inference;
 
 namespace MM1.Native.Cli;
 
-/// <summary><c>mm1 data make</c> and <c>mm1 data inspect</c>.</summary>
+/// <summary><c>mm1 data</c>: <c>make</c> here, the others in files of their own.</summary>
 internal static class DataCommands
 {
-    /// <summary>Documents of each source on the contact sheet.</summary>
-    private const int ShownOfEach = 4;
-
     private static readonly string[] Kinds = ["captions", "interleaved", "text", "evaluation"];
 
-    public static Command Create(Terminal terminal) => new("data", "Makes data of the synthetic world and looks at data.") { Make(terminal), Inspect(terminal) };
+    public static Command Create(Terminal terminal) => new("data", "Looks at data, counts it, converts it, and makes that of the synthetic world.")
+    {
+        DataInspectCommand.Create(terminal),
+        DataStatsCommand.Create(terminal),
+        DataConvertCommand.Create(terminal),
+        Make(terminal),
+    };
 
     private static Command Make(Terminal terminal)
     {
@@ -57,64 +60,8 @@ internal static class DataCommands
         return command;
     }
 
-    private static Command Inspect(Terminal terminal)
-    {
-        var target = new Argument<string>("CONFIG|DIR") { Description = "a YAML file, or a folder that 'mm1 data make' wrote" };
-        Option<string[]> set = SharedOptions.Set();
-        Option<long> batches = SharedOptions.Number("--batches", "batches to read", 50, 1);
-        var sheet = new Option<string>("--sheet") { Description = "the contact sheet, a PNG file", DefaultValueFactory = static _ => "contact-sheet.png", HelpName = "file" };
-        var command = new Command("inspect", "Counts by source, lengths of documents, how full sequences are; draws a contact sheet.") { target, set, batches, sheet };
-        command.SetAction((parsed, cancellation) =>
-        {
-            string name = parsed.GetRequiredValue(target);
-            string[] changes = parsed.GetValue(set) ?? [];
-            bool isFolder = Directory.Exists(name) && !File.Exists(Path.Combine(name, "config.json"));
-            if (isFolder && changes.Length > 0) throw new CommandException(ExitCode.Usage, "--set changes a configuration file, not a folder of data");
-            (IReadOnlyList<MixtureSource> mixture, ITokenizer tokenizer, PackingOptions packing) = isFolder ? Open(name) : Open(Targets.Read(name, changes));
-            var documents = new List<Document>();
-            if (mixture.Count > 0)
-            {
-                DataInspection inspection = DataInspection.Of(mixture, tokenizer, packing, parsed.GetValue(batches), cancellation);
-                terminal.Write($"{name}: {inspection.Batches} batches of {packing.Sequences} sequences of {packing.Length} tokens, {packing.ImageTokens} tokens an image");
-                inspection.Print(terminal);
-                foreach (MixtureSource source in mixture)
-                    for (long i = 0; i < Math.Min(ShownOfEach, source.Source.DocumentsPerEpoch); i++) documents.Add(source.Source.Read(0, i, cancellation));
-            }
-            if (isFolder)
-            {
-                foreach ((string file, IReadOnlyList<Document> items) in DatasetFolder.EvaluationItems(name))
-                {
-                    terminal.Write($"{file}: {items.Count} items");
-                    if (mixture.Count == 0) documents.AddRange(items.Take(ShownOfEach));
-                }
-            }
-            string path = parsed.GetRequiredValue(sheet);
-            ContactSheet.Write(path, documents);
-            terminal.WriteLine($"contact sheet: {path}");
-            return Task.FromResult(ExitCode.Success);
-        });
-        return command;
-    }
-
-    private static (IReadOnlyList<MixtureSource> Mixture, ITokenizer Tokenizer, PackingOptions Packing) Open(RunTarget target) => (target.Data.Mixture, target.Data.Tokenizer, target.Packing);
-
-    /// <summary>A folder has no configuration: sequences are those of the preset tiny.</summary>
-    private static (IReadOnlyList<MixtureSource> Mixture, ITokenizer Tokenizer, PackingOptions Packing) Open(string folder)
-    {
-        IReadOnlyList<MixtureSource> mixture = DatasetFolder.Read(folder);
-        ImageData? first = mixture.SelectMany(static source => source.Source.Read(0, 0).Segments).OfType<ImageSegment>().FirstOrDefault()?.Image.Load();
-        var packing = new PackingOptions
-        {
-            Sequences = 8,
-            Length = 512,
-            ImageTokens = 9,
-            ImageSize = first?.Width ?? 48,
-            Preparation = new ImageSettings { Size = first?.Width ?? 48 }.Preparation,
-        };
-        return (mixture, WorldWords.CreateTokenizer(), packing);
-    }
-
-    private static void RequireEmpty(string folder)
+    /// <summary>An output folder is new or empty.</summary>
+    internal static void RequireEmpty(string folder)
     {
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new CommandException(ExitCode.Usage, $"'{folder}' is not empty; name a new folder with --out, so that nothing is mixed or overwritten");

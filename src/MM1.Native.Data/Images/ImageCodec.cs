@@ -232,7 +232,7 @@ public static unsafe class ImageCodec
 }
 
 /// <summary>An image file in memory, decoded when it is needed.</summary>
-public sealed class EncodedImage : IImageSource
+public sealed class EncodedImage : IImageFile
 {
     private readonly ImageDecodeOptions? _options;
     private readonly string? _name;
@@ -245,6 +245,9 @@ public sealed class EncodedImage : IImageSource
 
     /// <summary>The bytes of the file.</summary>
     public ReadOnlyMemory<byte> File { get; }
+
+    /// <inheritdoc/>
+    public ReadOnlyMemory<byte> ReadFile() => File;
 
     /// <inheritdoc/>
     public ImageData Load()

@@ -29,7 +29,7 @@ public sealed class DocumentFormats
     }
 
     /// <summary>Those of this library.</summary>
-    public static DocumentFormats BuiltIn { get; } = new([new WebDatasetFormat(), new CaptionLinesFormat(), new DocumentLinesFormat(), new TextFormat(), new JsonTextFormat(),
+    public static DocumentFormats BuiltIn { get; } = new([new WebDatasetFormat(), new CaptionLinesFormat(), new DocumentLinesFormat(), new QuestionLinesFormat(), new TextFormat(), new JsonTextFormat(),
         new ObelicsFormat(), new Mmc4Format(), new LlavaFormat(), new NlvrFormat(), .. CaptionFormat.All, .. VqaFormat.All]);
 
     /// <summary>All of them, by name.</summary>

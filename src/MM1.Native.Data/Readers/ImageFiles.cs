@@ -128,40 +128,43 @@ public sealed class ImageFiles
 }
 
 /// <summary>An image file, read and decoded when it is needed.</summary>
-internal sealed class FileImage(string path, string name) : IImageSource
+internal sealed class FileImage(string path, string name) : IImageFile
 {
-    public ImageData Load()
+    public ImageData Load() => Decoded.From(ReadFile().Span, name);
+
+    public ReadOnlyMemory<byte> ReadFile()
     {
-        byte[] bytes;
         try
         {
             long length = new FileInfo(path).Length;
             if (length > ImageFiles.MaximumBytes) throw new BadImageException(BadImageException.TooLarge, $"{name}: the file has {length} bytes; at most {ImageFiles.MaximumBytes} are read");
-            bytes = File.ReadAllBytes(path);
+            return File.ReadAllBytes(path);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new BadImageException(BadImageException.Missing, $"{name}: {exception.Message}", exception);
         }
-        return Decoded.From(bytes, name);
     }
 }
 
 /// <summary>An image in a tar archive, read and decoded when it is needed.</summary>
-internal sealed class TarImage(TarShard shard, long offset, long size, string name) : IImageSource
+internal sealed class TarImage(TarShard shard, long offset, long size, string name) : IImageFile
 {
-    public ImageData Load()
+    private string Where => $"{shard.Name}:{name}";
+
+    public ImageData Load() => Decoded.From(ReadFile().Span, Where);
+
+    public ReadOnlyMemory<byte> ReadFile()
     {
-        string where = $"{shard.Name}:{name}";
-        if (size > ImageFiles.MaximumBytes) throw new BadImageException(BadImageException.TooLarge, $"{where}: the member has {size} bytes; at most {ImageFiles.MaximumBytes} are read");
-        return Decoded.From(shard.Read(offset, size), where);
+        if (size > ImageFiles.MaximumBytes) throw new BadImageException(BadImageException.TooLarge, $"{Where}: the member has {size} bytes; at most {ImageFiles.MaximumBytes} are read");
+        return shard.Read(offset, size);
     }
 }
 
 /// <summary>Decoding with the name of the file in the message.</summary>
 internal static class Decoded
 {
-    internal static ImageData From(byte[] file, string name)
+    internal static ImageData From(ReadOnlySpan<byte> file, string name)
     {
         try
         {

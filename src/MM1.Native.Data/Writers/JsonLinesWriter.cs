@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace MM1.Native.Data;
 
 /// <summary>
-/// Documents and questions as JSON lines, images as PNG files beside them (<c>images/000000000.png</c>, ...). A document is laid out as OBELICS does:
+/// Documents and questions as JSON lines, images as files beside them (<c>images/000000000.png</c>, ...): an image that was a file is copied, others are written as PNG. A document is laid out as OBELICS does:
 /// <c>images</c> and <c>texts</c> of equal length, exactly one of the two not null at each place; <c>targets</c> tells which texts count in the loss.
 /// </summary>
 public sealed class JsonLinesWriter : IDisposable
@@ -111,8 +111,9 @@ public sealed class JsonLinesWriter : IDisposable
 
     private string WriteImage(IImageSource image)
     {
-        string file = string.Create(CultureInfo.InvariantCulture, $"{_imageFolder}/{_images++:D9}.png");
-        File.WriteAllBytes(Path.Combine(_folder, file), ImageCodec.EncodePng(image.Load()));
+        (ReadOnlyMemory<byte> bytes, string extension) = ImageBytes.Of(image);
+        string file = string.Create(CultureInfo.InvariantCulture, $"{_imageFolder}/{_images++:D9}.{extension}");
+        File.WriteAllBytes(Path.Combine(_folder, file), bytes.Span);
         return file;
     }
 

@@ -1,11 +1,12 @@
 using System.Formats.Tar;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace MM1.Native.Data;
 
 /// <summary>
-/// Images with captions as WebDataset shards, laid out as img2dataset does: <c>00000.tar</c>, <c>00001.tar</c>, ... with members <c>{key}.png</c>,
+/// Images with captions as WebDataset shards, laid out as img2dataset does: <c>00000.tar</c>, <c>00001.tar</c>, ... with members <c>{key}.png</c> (or jpg, webp, gif),
 /// <c>{key}.txt</c>, <c>{key}.json</c>; the key is the shard's five digits and four more. A shard appears under its name when it is complete.
 /// </summary>
 public sealed class WebDatasetWriter : IDisposable
@@ -32,15 +33,18 @@ public sealed class WebDatasetWriter : IDisposable
     public long Count { get; private set; }
 
     /// <summary>Writes one sample; returns its key.</summary>
-    /// <param name="image">The image, written as PNG.</param>
+    /// <param name="image">The image: its file as it is where it is one (JPEG, PNG, WebP, GIF), else a PNG.</param>
     /// <param name="caption">The caption.</param>
     /// <param name="json">A JSON object with whatever else is known.</param>
-    public string Write(ImageData image, string caption, ReadOnlySpan<byte> json)
+    /// <exception cref="BadImageException">The image cannot be had; nothing was written.</exception>
+    public string Write(IImageSource image, string caption, ReadOnlySpan<byte> json)
     {
+        ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(caption);
+        (ReadOnlyMemory<byte> bytes, string extension) = ImageBytes.Of(image);
         if (_tar is null || _inShard == _samplesPerShard) OpenShard();
         string key = string.Create(CultureInfo.InvariantCulture, $"{_shard:D5}{_inShard:D4}");
-        Add(key + ".png", ImageCodec.EncodePng(image));
+        Add(key + "." + extension, bytes);
         Add(key + ".txt", Encoding.UTF8.GetBytes(caption));
         Add(key + ".json", json.ToArray());
         _inShard++;
@@ -51,9 +55,10 @@ public sealed class WebDatasetWriter : IDisposable
     /// <summary>Completes the last shard.</summary>
     public void Dispose() => CloseShard();
 
-    private void Add(string name, byte[] content)
+    private void Add(string name, ReadOnlyMemory<byte> content)
     {
-        using var stream = new MemoryStream(content, writable: false);
+        MemoryMarshal.TryGetArray(content, out ArraySegment<byte> array);
+        using var stream = new MemoryStream(array.Array!, array.Offset, array.Count, writable: false);
         // A fixed date: the same world gives the same bytes.
         _tar!.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = stream, ModificationTime = Epoch });
     }

@@ -158,13 +158,15 @@ public sealed class LookTests
         Mm1Run made = Mm1.Call("data", "make", "--out", folder["data"], "--count", "12", "--seed", "4");
         Assert.True(made.ExitCode == 0, made.Error);
         Assert.True(File.Exists(folder["data/captions/00000.tar"]));
-        Mm1Run looked = Mm1.Call("data", "inspect", folder["data"], "--batches", "3", "--sheet", folder["sheet.png"]);
+        Mm1Run looked = Mm1.Call("data", "inspect", folder["data"], "--sheet", folder["sheet.png"]);
         Assert.True(looked.ExitCode == 0, looked.Error);
-        foreach (string word in new[] { "captions", "interleaved", "text", "filled", "median", "questions.jsonl: 12 items" }) Assert.Contains(word, looked.Output, StringComparison.Ordinal);
+        Assert.Matches(@"captions\s+webdataset\s+1\s", looked.Output);
+        Assert.Matches(@"interleaved/documents\.jsonl\s+documents\s+1\s", looked.Output);
+        Assert.Matches(@"evaluation-unseen-seed/questions\.jsonl\s+questions\s+1\s+\S+ \S+\s+12\s+12\s+12\s", looked.Output);
         new Picture(folder["sheet.png"]).ShouldHaveInk(12, 12, 400, 120, 0.05);
         // What was written is what the world makes.
         var world = new SyntheticWorld(new SyntheticWorldOptions { Seed = 4 });
-        IDocumentSource captions = DatasetFolder.Read(folder["data"]).Single(static source => source.Source.Name == "captions").Source;
+        IDocumentSource captions = DocumentFormats.BuiltIn.Open(new SourceOptions { Name = "captions", Format = "webdataset", Root = folder["data"], Paths = ["captions/*.tar"] }, TestContext.Current.CancellationToken);
         for (int i = 0; i < 12; i++)
         {
             Document expected = world.Captions.Read(0, i), found = captions.Read(0, i);
@@ -177,30 +179,56 @@ public sealed class LookTests
         Mm1Run only = Mm1.Call("data", "make", "--out", folder["text"], "--kind", "text", "--count", "2");
         Assert.True(only.ExitCode == 0, only.Error);
         Assert.Equal(["text"], Directory.GetFileSystemEntries(folder["text"]).Select(static path => Path.GetFileName(path)));
-        Assert.Equal(ExitCode.Unreadable, Mm1.Call("data", "inspect", folder.Path).ExitCode);
-        using (FileStream tar = File.OpenWrite(folder["data/captions/00000.tar"])) tar.SetLength(tar.Length / 2 + 100);
-        Mm1Run damaged = Mm1.Call("data", "inspect", folder["data"]);
+        byte[] shard = File.ReadAllBytes(folder["data/captions/00000.tar"]);
+        Directory.CreateDirectory(folder["damaged"]);
+        File.WriteAllBytes(folder["damaged/00000.tar"], shard[..(shard.Length / 2 + 100)]);
+        Mm1Run damaged = Mm1.Call("data", "inspect", folder["damaged"]);
         Assert.True(damaged.ExitCode == ExitCode.Unreadable, damaged.Error + damaged.Output);
         Assert.Contains("00000.tar", damaged.Error, StringComparison.Ordinal);
     }
 
-    /// <summary>What 'mm1 train' suggests at its end and what that suggests then.</summary>
+    /// <summary>One line of four is damaged: it is counted, and its file and line are told.</summary>
     [Fact]
     public void EvaluationItemsAloneAreLookedAt()
     {
         using var folder = new TemporaryFolder();
         Assert.Equal(0, Mm1.Call("data", "make", "--out", folder["data"], "--kind", "evaluation", "--count", "3").ExitCode);
+        File.AppendAllText(folder["data/evaluation-unseen-seed/questions.jsonl"], "{\"id\": 4}\n");
         Mm1Run looked = Mm1.Call("data", "inspect", folder["data"], "--sheet", folder["sheet.png"]);
         Assert.True(looked.ExitCode == 0, looked.Error);
         foreach (string split in new[] { "unseen-seed", "unseen-combination" })
             foreach (string kind in new[] { "captions", "questions" })
-                Assert.Contains($"evaluation-{split}{Path.DirectorySeparatorChar}{kind}.jsonl: 3 items", looked.Output, StringComparison.Ordinal);
+                Assert.Matches($@"evaluation-{split}/{kind}\.jsonl\s+{kind}\s", looked.Output);
+        Assert.Contains("evaluation-unseen-seed/questions.jsonl: 1 of 4 documents cannot be used", looked.Output, StringComparison.Ordinal);
+        Assert.Contains("questions.jsonl:4: the key 'question' is missing", looked.Output, StringComparison.Ordinal);
         new Picture(folder["sheet.png"]).ShouldHaveInk(12, 12, 400, 120, 0.05);
-        string file = folder["data/evaluation-unseen-seed/questions.jsonl"];
-        File.AppendAllText(file, "{\"id\": 4}\n");
-        Mm1Run damaged = Mm1.Call("data", "inspect", folder["data"], "--sheet", folder["sheet.png"]);
-        Assert.Equal(ExitCode.Unreadable, damaged.ExitCode);
-        Assert.Contains($"{file}:4: no document", damaged.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DataIsCountedAndConverted()
+    {
+        using var folder = new TemporaryFolder();
+        Assert.Equal(0, Mm1.Call("data", "make", "--out", folder["data"], "--count", "5", "--kind", "captions").ExitCode);
+        Mm1Run counted = Mm1.Call("data", "stats", folder["data"], "--json");
+        Assert.True(counted.ExitCode == 0, counted.Error);
+        JsonNode source = JsonNode.Parse(counted.Output)!["sources"]![0]!;
+        Assert.Equal(("captions", 5, 5, 48.0), (source["source"]!.GetValue<string>(), source["documents"]!.GetValue<int>(), source["fileKinds"]!["png"]!.GetValue<int>(), source["width"]!["greatest"]!.GetValue<double>()));
+        Mm1Run converted = Mm1.Call("data", "convert", folder["data/captions/00000.tar"], "--to", "jsonl", "--out", folder["lines"]);
+        Assert.True(converted.ExitCode == 0, converted.Error);
+        Assert.Contains("wrote 5 documents", converted.Output, StringComparison.Ordinal);
+        Assert.Equal(5, File.ReadLines(folder["lines/documents.jsonl"]).Count());
+        Mm1Run again = Mm1.Call("data", "convert", folder["lines"], "--to", "webdataset", "--out", folder["shards"], "--limit", "3");
+        Assert.True(again.ExitCode == 0, again.Error);
+        Assert.Matches(@"shards\s+webdataset\s+1\s+\S+ \S+\s+3\s", Mm1.Call("data", "stats", folder["shards"]).Output);
+
+        Assert.Contains("is not empty", Mm1.Call("data", "convert", folder["lines"], "--to", "webdataset", "--out", folder["shards"]).Error, StringComparison.Ordinal);
+        Assert.Contains("there is no file or folder", Mm1.Call("data", "stats", folder["nowhere"]).Error, StringComparison.Ordinal);
+        File.WriteAllText(folder["odd.json"], "{}");
+        Assert.Contains("say it with --format (", Mm1.Call("data", "stats", folder["odd.json"]).Error, StringComparison.Ordinal);
+        Assert.Contains("did you mean 'captions'?", Mm1.Call("data", "stats", folder["odd.json"], "--format", "caption").Error, StringComparison.Ordinal);
+        Directory.CreateDirectory(folder["empty"]);
+        Assert.Contains("holds no data", Mm1.Call("data", "inspect", folder["empty"]).Error, StringComparison.Ordinal);
+        Assert.Contains("holds 2 sources", Mm1.Call("data", "convert", folder.Path, "--to", "jsonl", "--out", folder["new"], "--format", "webdataset").Error, StringComparison.Ordinal);
     }
 
     [Fact]
