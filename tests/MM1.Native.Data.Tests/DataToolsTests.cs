@@ -21,7 +21,10 @@ public sealed class DataToolsTests : IDisposable
     [InlineData("a.jsonl", """{"image": "a.jpg", "question": "q", "answer": "a"}""", "questions")]
     [InlineData("a.jsonl", """{"sentence": "s", "label": "true", "identifier": "1-0"}""", "nlvr")]
     [InlineData("a.ndjson", """{"text": "t", "url": "u"}""", "jsonl")]
-    [InlineData("a.json", """{"info": {}, "images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}""", "coco")]
+    [InlineData("a.json", """{"info": {}, "images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}""", "coco-captions")]
+    [InlineData("a.json", """{"data": [{"question": "q", "image_id": "x", "answers": []}]}""", "textvqa")]
+    [InlineData("a.json", """{"data": [{"caption_str": "q", "image_id": "x", "reference_strs": []}]}""", "textcaps")]
+    [InlineData("a.json", """[{"image": "a.jpg", "question": "q", "answers": []}]""", "vizwiz")]
     [InlineData("a.json", """{"images": [{"filename": "a.jpg", "split": "train", "sentences": [{"raw": "r"}]}], "dataset": "coco"}""", "karpathy")]
     [InlineData("a.txt", "text", "text")]
     [InlineData("a.tar", "", "webdataset")]
@@ -43,7 +46,7 @@ public sealed class DataToolsTests : IDisposable
         var text = new StringBuilder("{\"images\": [");
         for (int i = 0; i < 40_000; i++) text.Append(i == 0 ? "" : ",").Append("{\"id\": ").Append(i).Append(", \"file_name\": \"000.jpg\"}");
         File.WriteAllText(At("long.json"), text.Append("], \"annotations\": []}").ToString());
-        Assert.Equal("coco", SourceDetection.FormatOf(At("long.json")));
+        Assert.Equal("coco-captions", SourceDetection.FormatOf(At("long.json")));
     }
 
     [Fact]

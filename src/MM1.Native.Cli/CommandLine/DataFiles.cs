@@ -47,11 +47,9 @@ internal static class DataFiles
 
     private static string FormatOf(string option, IReadOnlyList<string> files)
     {
-        string[] formats = [.. files.Select(static file =>
-            file.EndsWith(".tar", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tar.gz", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase) ? "webdataset"
-            : file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) ? "text" : file.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase) ? "parquet" : "").Distinct()];
+        string[] formats = [.. files.Select(static file => File.Exists(file) ? SourceDetection.FormatOf(file) ?? "" : SourceDetection.FormatOfName(file) ?? "").Distinct()];
         return formats is [{ Length: > 0 } one] ? one
-            : throw new CommandException(ExitCode.Usage, $"{option}: the names of {string.Join(", ", files)} do not tell one format; name it by --format: {string.Join(", ", Formats.All.Select(static format => format.Name))}");
+            : throw new CommandException(ExitCode.Usage, $"{option}: names and beginnings of {string.Join(", ", files)} do not tell one format; name it by --format: {string.Join(", ", Formats.All.Select(static format => format.Name))}");
     }
 
     /// <summary>The deepest folder that all paths lie in.</summary>

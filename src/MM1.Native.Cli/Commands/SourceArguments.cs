@@ -13,7 +13,8 @@ internal sealed record OpenedSource(IDocumentSource Source, string Format, int F
 /// <summary>SOURCE and the options that say how to read it: the same for every command that looks at data.</summary>
 internal sealed class SourceArguments
 {
-    private readonly Option<string?> _format, _images, _split, _lines, _textKey, _imageKey, _textMember, _imageMember, _cache;
+    private readonly Option<string?> _format, _images, _split, _lines, _textKey, _imageKey, _textMember, _imageMember, _imagePath, _prompt, _cache;
+    private readonly Option<bool> _sentences;
     private readonly Option<TextDocuments?> _documents;
     private readonly Terminal _terminal;
 
@@ -29,6 +30,9 @@ internal sealed class SourceArguments
         _imageKey = Text("--image-key", "JSON key of the image", "key");
         _textMember = Text("--text-member", "extension of the shard's member that is the caption (default txt)", "extension");
         _imageMember = Text("--image-member", "extension of the shard's member that is the image", "extension");
+        _imagePath = Text("--image-path", "path of an image where annotations give only its number or name, e.g. 'COCO_train2014_{image:12}.jpg'", "template");
+        _prompt = Text("--prompt", "words around a question, e.g. '{question} Short answer:'", "text");
+        _sentences = new Option<bool>("--sentences") { Description = "of nlvr: true sentences as captions of their images, instead of sentence and answer" };
         _cache = Text("--cache", "where compressed shards are expanded once (default: a folder of the user's temporary one)", "dir");
         _documents = new Option<TextDocuments?>("--documents") { Description = "how a text file becomes documents: BlankLines, Lines, Characters, Files", HelpName = "rule" };
     }
@@ -37,13 +41,13 @@ internal sealed class SourceArguments
     public Argument<string> Source { get; }
 
     /// <summary>The formats that the command knows.</summary>
-    public static DocumentFormats Formats => DocumentFormats.BuiltIn;
+    public static DocumentFormats Formats => DataFiles.Formats;
 
     /// <summary>Adds the argument and its options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Arguments.Add(Source);
-        foreach (Option option in (Option[])[_format, _images, _split, _lines, _textKey, _imageKey, _textMember, _imageMember, _documents, _cache]) command.Options.Add(option);
+        foreach (Option option in (Option[])[_format, _images, _split, _lines, _textKey, _imageKey, _textMember, _imageMember, _imagePath, _prompt, _sentences, _documents, _cache]) command.Options.Add(option);
     }
 
     /// <summary>Opens what SOURCE names; a folder may hold several sources.</summary>
@@ -95,6 +99,9 @@ internal sealed class SourceArguments
                 ImageKey = parsed.GetValue(_imageKey),
                 TextMember = parsed.GetValue(_textMember) ?? "txt",
                 ImageMember = parsed.GetValue(_imageMember),
+                ImagePath = parsed.GetValue(_imagePath),
+                Prompt = parsed.GetValue(_prompt),
+                Sentences = parsed.GetValue(_sentences),
                 TextDocuments = parsed.GetValue(_documents) ?? TextDocuments.BlankLines,
                 CacheFolder = parsed.GetValue(_cache),
             };

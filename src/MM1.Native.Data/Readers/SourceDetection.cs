@@ -34,7 +34,7 @@ public static class SourceDetection
                 if (Path.GetExtension(path).ToLowerInvariant() is ".json" or ".jsonl" or ".ndjson") unknownFiles.Add(relative);
                 continue;
             }
-            bool isShard = format is "webdataset" or "parquet" || path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase);
+            bool isShard = format is "webdataset" or "parquet";
             string name = isShard ? Path.GetDirectoryName(relative) is { Length: > 0 } parent ? parent.Replace('\\', '/') : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))) : relative;
             if (!found.TryGetValue((name, format), out List<string>? files)) found[(name, format)] = files = [];
             files.Add(relative);
@@ -47,13 +47,23 @@ public static class SourceDetection
     public static string? FormatOf(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        return FormatOfName(path) ?? Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".jsonl" or ".ndjson" => OfJson(path, isLines: true),
+            ".json" => OfJson(path, isLines: false),
+            _ => null,
+        };
+    }
+
+    /// <summary>The format of a file, or of files that a pattern names, by name alone; null where it does not tell.</summary>
+    public static string? FormatOfName(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         if (TarShard.IsTar(path)) return "webdataset";
         return Path.GetExtension(path).ToLowerInvariant() switch
         {
             ".txt" or ".text" => "text",
             ".parquet" => "parquet",
-            ".jsonl" or ".ndjson" => OfJson(path, isLines: true),
-            ".json" => OfJson(path, isLines: false),
             _ => null,
         };
     }
@@ -87,15 +97,20 @@ public static class SourceDetection
             : Has("images", "texts", "metadata") ? "obelics"
             : Has("images", "texts") ? "documents"
             : Has("sentence", "label") ? "nlvr"
+            : Has("question", "answers", "image") ? "vizwiz"
             : Has("question", "answer", "image") ? "questions"
             : (Has("image") || Has("file_name") || Has("path")) && (Has("caption") || Has("text")) ? "captions"
             : Has("text") ? "jsonl"
             : null;
     }
 
-    /// <summary>A file that is one object with a list of images; the list is long, so what follows it is not seen.</summary>
+    /// <summary>A file that is one object with a long list in it: what follows the list is not seen.</summary>
     private static string? OfObject(HashSet<string> keys, HashSet<string> inner) =>
-        !keys.Contains("images") ? null : inner.Contains("sentences") ? "karpathy" : inner.Contains("file_name") && inner.Contains("id") ? "coco" : null;
+        keys.Contains("images") && inner.Contains("sentences") ? "karpathy"
+        : keys.Contains("images") && inner.Contains("file_name") && inner.Contains("id") ? "coco-captions"
+        : keys.Contains("data") && inner.Contains("caption_str") ? "textcaps"
+        : keys.Contains("data") && inner.Contains("question") && inner.Contains("image_id") ? "textvqa"
+        : null;
 
     /// <summary>Names of the members of the first object and of those in its lists, as far as the beginning of the file tells; whether it stands in a list.</summary>
     private static (HashSet<string> Keys, HashSet<string> Inner, bool IsList) Keys(ReadOnlySpan<byte> head)
