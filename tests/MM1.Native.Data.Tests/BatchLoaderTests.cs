@@ -27,7 +27,7 @@ public sealed class BatchLoaderTests
 
     private sealed class BrokenImage : IImageSource
     {
-        public ImageData Load() => throw new InvalidDataException("half a file");
+        public ImageData Load() => throw new BadImageException(BadImageException.Truncated, "half a file");
     }
 
     [Theory, InlineData(0.0), InlineData(-1.0), InlineData(double.NaN), InlineData(double.PositiveInfinity)]
@@ -106,7 +106,10 @@ public sealed class BatchLoaderTests
         using (PackedBatch batch = loader.Next())
         {
             Assert.True(batch.BadImages > 0);
-            Assert.Equal("half a file", batch.BadImageMessage);
+            BadImage first = batch.BadImageList[0];
+            Assert.Equal(new BadImage("broken", 0, 0, "truncated", "half a file"), first);
+            Assert.Equal(["truncated"], batch.BadImagesByCause.Keys);
+            Assert.Equal(new BadImageCount(batch.BadImages, "document 'broken', image 0: half a file"), batch.BadImagesByCause["truncated"]);
             Assert.Equal(batch.BadImages, loader.Cursor.BadImages);
             foreach (PackedDocument document in batch.Documents)
                 Assert.Equal(document.Id == "good", batch.Targets.Slice(document.Start, document.Length).ToArray().Any(target => target != PackedBatch.IgnoreIndex));

@@ -84,8 +84,8 @@ public sealed class SceneRendererTests
         ImageData back = new EncodedImage(file).Load();
         Assert.Equal((image.Width, image.Height), (back.Width, back.Height));
         Assert.Equal(image.Pixels, back.Pixels);
-        Assert.Throws<InvalidDataException>(() => ImageCodec.Decode(file.AsSpan(0, file.Length / 2)));
-        Assert.Throws<InvalidDataException>(() => ImageCodec.Decode("no image"u8));
+        Assert.Throws<BadImageException>(() => ImageCodec.Decode(file.AsSpan(0, file.Length / 2)));
+        Assert.Throws<BadImageException>(() => ImageCodec.Decode("no image"u8));
         Assert.Throws<ArgumentException>(() => new ImageData(2, 2, new byte[11]));
     }
 }

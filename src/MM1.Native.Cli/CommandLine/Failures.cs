@@ -1,3 +1,4 @@
+using MM1.Native.Data;
 using MM1.Native.Inference;
 using MM1.Native.Kernels;
 using MM1.Native.Models;
@@ -31,7 +32,7 @@ internal static class Failures
         TrainingException => (ExitCode.Failed, exception.Message),
         DeviceUnavailableException or DeviceFailureException or KernelMissingException => (ExitCode.Device, exception.Message),
         OutOfMemoryException => (ExitCode.Device, $"not enough memory: {exception.Message} 'mm1 plan' shows what a model needs."),
-        SafeTensorsException or InvalidDataException or EndOfStreamException => (ExitCode.Unreadable, exception.Message),
+        SafeTensorsException or BadImageException or InvalidDataException or EndOfStreamException => (ExitCode.Unreadable, exception.Message),
         FileNotFoundException { FileName: { Length: > 0 } file } when !exception.Message.Contains(file, StringComparison.Ordinal) => (ExitCode.Unreadable, $"{exception.Message} ({file})"),
         IOException or UnauthorizedAccessException => (ExitCode.Unreadable, exception.Message),
         ArgumentException => (ExitCode.Usage, WithoutParameter(exception.Message)),

@@ -110,16 +110,6 @@ internal static class DatasetFolder
 
     private sealed class ImageFile(string path) : IImageSource
     {
-        public ImageData Load()
-        {
-            try
-            {
-                return ImageCodec.Decode(File.ReadAllBytes(path));
-            }
-            catch (IOException exception)
-            {
-                throw new InvalidDataException($"{path}: {exception.Message}", exception);
-            }
-        }
+        public ImageData Load() => ImageCodec.DecodeFile(path);
     }
 }

@@ -60,14 +60,13 @@ internal static class GenerateCommand
 
     private static ImageData Open(string file)
     {
-        if (!File.Exists(file)) throw new CommandException(ExitCode.Unreadable, $"{file}: there is no such image file");
         try
         {
-            return ImageCodec.Decode(File.ReadAllBytes(file));
+            return ImageCodec.DecodeFile(file);
         }
-        catch (InvalidDataException exception)
+        catch (BadImageException exception)
         {
-            throw new CommandException(ExitCode.Unreadable, $"{file}: {exception.Message}", exception);
+            throw new CommandException(ExitCode.Unreadable, exception.Message, exception);
         }
     }
 

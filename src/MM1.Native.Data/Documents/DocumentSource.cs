@@ -12,6 +12,12 @@ public interface IDocumentSource
     /// <summary>Documents of one epoch, at least 1. After the last the next epoch begins.</summary>
     long DocumentsPerEpoch { get; }
 
+    /// <summary>
+    /// What the documents and their order depend on beside name and number, in a few words, e.g. the bytes of the files; empty where nothing else matters. A cursor remembers it,
+    /// and a resume with other data is refused.
+    /// </summary>
+    string Settings => "";
+
     /// <summary>The document at a place in the order.</summary>
     /// <param name="epoch">The pass, from 0.</param>
     /// <param name="index">The place in the pass, in [0, <see cref="DocumentsPerEpoch"/>).</param>
@@ -35,8 +41,14 @@ public sealed class BadDocumentException : Exception
     /// <summary>With the short name of the cause under which it is counted.</summary>
     public BadDocumentException(string cause, string message) : base(message) => Cause = cause;
 
+    /// <summary>With the cause and the name of the document: its file and key or line.</summary>
+    public BadDocumentException(string cause, string message, string id) : base(message) => (Cause, Id) = (cause, id);
+
     /// <summary>The short name under which it is counted, e.g. <c>truncated image</c>.</summary>
     public string Cause { get; }
+
+    /// <summary>The name of the document (file and key or line), or null where the source gave none.</summary>
+    public string? Id { get; }
 }
 
 /// <summary>Documents held in memory, in their order, the same every epoch.</summary>
@@ -62,56 +74,4 @@ public sealed class ListDocumentSource : IDocumentSource
 
     /// <inheritdoc/>
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default) => _documents[checked((int)index)];
-}
-
-/// <summary>
-/// Another source in random order: a new permutation each epoch, a pure function of (seed, epoch), made by a Feistel network
-/// with cycle walking, so that no table of indices is kept.
-/// </summary>
-public sealed class ShuffledDocumentSource : IDocumentSource
-{
-    private const int Rounds = 6;
-    private readonly IDocumentSource _inner;
-    private readonly ulong _seed;
-    private readonly int _halfBits;
-
-    /// <summary>Shuffles <paramref name="inner"/>.</summary>
-    public ShuffledDocumentSource(IDocumentSource inner, ulong seed)
-    {
-        ArgumentNullException.ThrowIfNull(inner);
-        _inner = inner;
-        _seed = seed;
-        _halfBits = 1;
-        while (1L << (2 * _halfBits) < inner.DocumentsPerEpoch) _halfBits++;
-    }
-
-    /// <inheritdoc/>
-    public string Name => _inner.Name;
-
-    /// <inheritdoc/>
-    public long DocumentsPerEpoch => _inner.DocumentsPerEpoch;
-
-    /// <inheritdoc/>
-    public Document Read(long epoch, long index, CancellationToken cancellationToken = default) =>
-        _inner.Read(epoch, Permute(epoch, index), cancellationToken);
-
-    /// <summary>The place in the inner source of the document at (epoch, index).</summary>
-    public long Permute(long epoch, long index)
-    {
-        if ((ulong)index >= (ulong)DocumentsPerEpoch)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"an epoch of source '{Name}' has {DocumentsPerEpoch} documents");
-        ulong mask = (1ul << _halfBits) - 1, value = (ulong)index;
-        do
-        {
-            ulong left = value >> _halfBits, right = value & mask;
-            for (int round = 0; round < Rounds; round++)
-            {
-                ulong key = RandomStream.Mix(RandomStream.Mix(_seed + (ulong)epoch * 0x9E3779B97F4A7C15) + (ulong)round);
-                (left, right) = (right, left ^ (RandomStream.Mix(right ^ key) & mask));
-            }
-            value = (left << _halfBits) | right;
-        }
-        while (value >= (ulong)DocumentsPerEpoch); // the network permutes a power of 4; walk on until inside
-        return (long)value;
-    }
 }

@@ -9,15 +9,15 @@ namespace MM1.Native.Data;
 public static class ImageCodec
 {
     /// <summary>Decodes a JPEG, PNG or WebP file.</summary>
-    /// <exception cref="InvalidDataException">The bytes are no such file, or end too early.</exception>
+    /// <exception cref="BadImageException">The bytes are no such file, or end too early.</exception>
     public static ImageData Decode(ReadOnlySpan<byte> file)
     {
         using SKData data = SKData.CreateCopy(file);
-        using SKCodec codec = SKCodec.Create(data) ?? throw new InvalidDataException($"not an image file of a known format ({file.Length} bytes)");
+        using SKCodec codec = SKCodec.Create(data) ?? throw new BadImageException(BadImageException.NotAnImage, $"not an image file of a known format ({file.Length} bytes)");
         var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
         using var bitmap = new SKBitmap(info);
         SKCodecResult result = codec.GetPixels(info, bitmap.GetPixels());
-        if (result != SKCodecResult.Success) throw new InvalidDataException($"the image cannot be decoded: {result}");
+        if (result != SKCodecResult.Success) throw new BadImageException(result == SKCodecResult.IncompleteInput ? BadImageException.Truncated : BadImageException.Corrupt, $"the image cannot be decoded: {result}");
         ReadOnlySpan<byte> source = bitmap.GetPixelSpan();
         var pixels = new byte[3 * info.Width * info.Height];
         for (int from = 0, to = 0; to < pixels.Length; from += 4, to += 3)
@@ -27,6 +27,26 @@ public static class ImageCodec
             pixels[to + 2] = source[from + 2];
         }
         return new ImageData(info.Width, info.Height, pixels);
+    }
+
+    /// <summary>Decodes a file; what is wrong with it names the path.</summary>
+    /// <exception cref="BadImageException">There is no such file, or it cannot be decoded.</exception>
+    /// <exception cref="IOException">The file is there and cannot be read.</exception>
+    public static ImageData DecodeFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            return Decode(File.ReadAllBytes(path));
+        }
+        catch (BadImageException bad)
+        {
+            throw new BadImageException($"{path}: {bad.Message}", bad);
+        }
+        catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BadImageException(BadImageException.Missing, $"{path}: there is no such image file", absent);
+        }
     }
 
     /// <summary>Encodes as PNG, without loss.</summary>

@@ -4,7 +4,7 @@ namespace MM1.Native.Data;
 public interface IImageSource
 {
     /// <summary>The pixels. Called by worker threads, at most once per use; the same pixels every time.</summary>
-    /// <exception cref="InvalidDataException">The image cannot be decoded.</exception>
+    /// <exception cref="BadImageException">The image cannot be used: a damaged, absent or forbidden file.</exception>
     ImageData Load();
 }
 

@@ -12,7 +12,7 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
         batch.TargetSpan.Fill(PackedBatch.IgnoreIndex);
         batch.PlacementSpan.Fill(-1);
         int images = 0, count = 0, tokens = 0, targets = 0, longest = 0;
-        (batch.BadImages, batch.BadImageMessage) = (0, null);
+        List<BadImage>? bad = null;
         for (int sequence = 0; sequence < plan.Sequences.Length; sequence++)
         {
             PlannedSequence planned = plan.Sequences[sequence];
@@ -27,7 +27,11 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
                 bool good = true;
                 for (int i = first; i < first + own; i++)
                 {
-                    good &= TryLoad(batch, piece.Document.Images[i], images, cancellationToken);
+                    if (TryLoad(batch, piece.Document.Images[i], images, cancellationToken) is { } problem)
+                    {
+                        (bad ??= []).Add(new BadImage(piece.Document.Id, planned.Source, i, problem.Cause, problem.Message));
+                        good = false;
+                    }
                     int start = at + piece.Document.ImageStarts[i] - piece.Begin;
                     for (int row = 0; row < options.ImageTokens; row++) batch.PlacementSpan[start + row] = images * options.ImageTokens + row;
                     images++;
@@ -45,7 +49,7 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
         batch.CuSeqlensSpan[count..].Fill(options.Sequences * options.Length);
         batch.PaddedImageCount = options.BucketFor(images);
         for (int image = images; image < batch.PaddedImageCount; image++) Clear(batch, image);
-        (batch.Index, batch.CursorAfter, batch.Documents) = (plan.Index, plan.CursorAfter, documents);
+        (batch.Index, batch.CursorAfter, batch.Documents, batch.BadImageList) = (plan.Index, plan.CursorAfter, documents, bad ?? (IReadOnlyList<BadImage>)[]);
         (batch.DocumentCount, batch.ImageCount, batch.TokenCount, batch.TargetCount, batch.LongestDocument) = (count, images, tokens, targets, longest);
         return batch;
     }
@@ -66,7 +70,8 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
         return targets;
     }
 
-    private bool TryLoad(PackedBatch batch, IImageSource source, int at, CancellationToken cancellationToken)
+    /// <summary>Writes an image at its place; what is wrong with it, or null.</summary>
+    private BadImageException? TryLoad(PackedBatch batch, IImageSource source, int at, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         ImageData image;
@@ -75,19 +80,17 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
             image = source.Load();
             if (options.Preparation is not null) image = options.Preparation.Prepare(image, options.ImageSize);
         }
-        catch (InvalidDataException bad)
+        catch (BadImageException bad)
         {
-            batch.BadImages++;
-            batch.BadImageMessage ??= bad.Message;
             Clear(batch, at);
-            return false;
+            return bad;
         }
         if (image.Width != options.ImageSize || image.Height != options.ImageSize)
             throw new InvalidOperationException($"an image has {image.Width} x {image.Height} pixels, batches have {options.ImageSize} x {options.ImageSize}: set PackingOptions.Preparation to bring images to size");
         if (options.ImageElement == ImageElement.UInt8)
         {
             image.Pixels.CopyTo(batch.ImageByteSpan(at));
-            return true;
+            return null;
         }
         ReadOnlySpan<float> red = _normalised.AsSpan(0, 256), green = _normalised.AsSpan(256, 256), blue = _normalised.AsSpan(512, 256);
         Span<float> values = batch.ImageSpan(at);
@@ -98,7 +101,7 @@ internal sealed class BatchAssembler(PackingOptions options, int paddingId, Batc
             values[i + 1] = green[pixels[i + 1]];
             values[i + 2] = blue[pixels[i + 2]];
         }
-        return true;
+        return null;
     }
 
     private void Clear(PackedBatch batch, int image)

@@ -19,6 +19,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
     private readonly Channel<Job>? _ordered;
     private readonly Task[] _tasks = [];
     private long _badImages;
+    private string _lastBadImage = "before the run was resumed";
     private long _waitedTicks;
     private int _disposed;
 
@@ -63,9 +64,11 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         long start = Stopwatch.GetTimestamp();
         PackedBatch batch;
+        PlannedBatch plan;
         if (_ordered is null)
         {
-            batch = _assembler.Assemble(_planner.Next(cancellationToken), cancellationToken);
+            plan = _planner.Next(cancellationToken);
+            batch = _assembler.Assemble(plan, cancellationToken);
         }
         else
         {
@@ -74,6 +77,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
                 // Look at the job before taking it: a wait that is cancelled must not lose a batch.
                 await _ordered.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
                 if (!_ordered.Reader.TryPeek(out Job? job)) throw new ChannelClosedException();
+                plan = job.Plan;
                 batch = await job.Result.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
                 _ordered.Reader.TryRead(out _);
             }
@@ -84,6 +88,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
             }
         }
         _waitedTicks += Stopwatch.GetTimestamp() - start;
+        Report(batch, plan);
         Judge(batch);
         Cursor = batch.CursorAfter;
         return batch;
@@ -101,14 +106,22 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
     /// <inheritdoc/>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
+    /// <summary>Says in the batch what was bad.</summary>
+    private void Report(PackedBatch batch, PlannedBatch plan)
+    {
+        batch.BadSamples = batch.BadImages == 0 ? plan.BadSamples
+            : [.. plan.BadSamples.Concat(batch.BadImageList.Select(bad => new BadSample(_planner.SourceName(bad.Source), bad.Document, "image", bad.Cause, bad.Message))).Take(PackedBatch.MaximumBadSamples)];
+    }
+
     /// <summary>Counts bad images into the cursor, and stops the run when they are too many.</summary>
     private void Judge(PackedBatch batch)
     {
         _badImages += batch.BadImages;
+        if (batch.BadImages > 0) _lastBadImage = batch.BadImageList[^1].ToString();
         batch.CursorAfter = batch.CursorAfter with { BadImages = _badImages };
         long images = batch.CursorAfter.Sources.Sum(static source => source.Statistics.Images);
         if (images >= JudgeBadAfter && _badImages > _options.BadLimit * images)
-            throw new InvalidDataException($"{_badImages} of {images} images cannot be loaded; the limit is a share of {_options.BadLimit}. The last: {batch.BadImageMessage}");
+            throw new InvalidDataException($"{_badImages} of {images} images cannot be loaded; the limit is a share of {_options.BadLimit}. The last: {_lastBadImage}");
     }
 
     private async Task PlanAsync(ChannelWriter<Job> work)

@@ -38,6 +38,9 @@ public sealed record SourceStatistics
     /// <summary>Documents that could not be used, by cause.</summary>
     public IReadOnlyDictionary<string, long> Bad { get; init; } = new Dictionary<string, long>();
 
+    /// <summary>What documents that were used had to leave out (<see cref="Document.Problems"/>), by cause.</summary>
+    public IReadOnlyDictionary<string, long> Problems { get; init; } = new Dictionary<string, long>();
+
     /// <summary>Share of its sequences that holds documents: tokens / (tokens + padding); 1 before the first.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public double Efficiency => Tokens == 0 ? 1 : (double)Tokens / (Tokens + Padding);

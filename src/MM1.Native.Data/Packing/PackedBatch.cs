@@ -12,6 +12,31 @@ namespace MM1.Native.Data;
 /// <param name="Images">Its images.</param>
 public readonly record struct PackedDocument(string Id, int Source, int Start, int Length, int Offset, int FirstImage, int Images);
 
+/// <summary>An image of a batch that could not be loaded.</summary>
+/// <param name="Document">The name of its document.</param>
+/// <param name="Source">The source of the document: an index into the mixture.</param>
+/// <param name="Image">Its place among the images of the document, from 0.</param>
+/// <param name="Cause">The short name of the cause: <see cref="BadImageException.Cause"/>.</param>
+/// <param name="Message">What is wrong with it, with the file where it has one.</param>
+public readonly record struct BadImage(string Document, int Source, int Image, string Cause, string Message)
+{
+    /// <summary>One line for a log.</summary>
+    public override string ToString() => $"document '{Document}', image {Image}: {Message}";
+}
+
+/// <summary>A document that could not be used, or something that one had to do without: a line of the log of bad samples.</summary>
+/// <param name="Source">The name of the source.</param>
+/// <param name="Id">The name of the document: its file and key or line.</param>
+/// <param name="What"><c>document</c>: it is passed over; <c>problem</c>: it is used without something; <c>image</c>: an image of it could not be loaded, and it has no targets.</param>
+/// <param name="Cause">The short name under which it is counted.</param>
+/// <param name="Message">What is wrong, and where.</param>
+public sealed record BadSample(string Source, string Id, string What, string Cause, string Message);
+
+/// <summary>Bad images of one cause.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="First">The first of them, in one line.</param>
+public readonly record struct BadImageCount(long Count, string First);
+
 /// <summary>
 /// Sequences of packed documents, in arrays of fixed capacity. Dispose it when its contents are copied: the arrays are used again.
 /// </summary>
@@ -107,10 +132,31 @@ public sealed class PackedBatch : IDisposable
     public int TokenCount { get; internal set; }
 
     /// <summary>Images that could not be loaded: they are zero, and their documents have no targets.</summary>
-    public int BadImages { get; internal set; }
+    public int BadImages => BadImageList.Count;
 
-    /// <summary>Why the first of <see cref="BadImages"/> could not be loaded, or null.</summary>
-    public string? BadImageMessage { get; internal set; }
+    /// <summary>Each of <see cref="BadImages"/>, in the order of the batch.</summary>
+    public IReadOnlyList<BadImage> BadImageList { get; internal set; } = [];
+
+    /// <summary><see cref="BadImages"/> by cause, ordered by name, each with the message of its first: the same whatever worker made the batch.</summary>
+    public IReadOnlyDictionary<string, BadImageCount> BadImagesByCause
+    {
+        get
+        {
+            var causes = new SortedDictionary<string, BadImageCount>(StringComparer.Ordinal);
+            foreach (BadImage bad in BadImageList)
+                causes[bad.Cause] = causes.TryGetValue(bad.Cause, out BadImageCount seen) ? seen with { Count = seen.Count + 1 } : new BadImageCount(1, bad.ToString());
+            return causes;
+        }
+    }
+
+    /// <summary>
+    /// What was bad since the batch before: documents passed over while this batch was filled, what documents had to leave out, images that could not be loaded. The same with
+    /// any number of workers, and each once, also over a resume. At most <see cref="MaximumBadSamples"/>; the statistics of the cursor count all.
+    /// </summary>
+    public IReadOnlyList<BadSample> BadSamples { get; internal set; } = [];
+
+    /// <summary>Most entries of <see cref="BadSamples"/>.</summary>
+    public const int MaximumBadSamples = 1000;
 
     /// <summary>The documents, in order, padding left out.</summary>
     public IReadOnlyList<PackedDocument> Documents { get; internal set; } = [];

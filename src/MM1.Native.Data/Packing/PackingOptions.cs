@@ -161,7 +161,7 @@ public sealed record PackingOptions
     internal string Fingerprint(IReadOnlyList<MixtureSource> sources, ITokenizer tokenizer) => string.Create(CultureInfo.InvariantCulture,
         $"seed={Seed} unit={Unit} sequences={Sequences} length={Length} image-tokens={ImageTokens} maximum-images={MaximumImages} "
         + $"maximum-documents={DocumentsPerSequence} lookahead={Lookahead} long-documents={LongDocuments} vocabulary={tokenizer.VocabularySize} ")
-        + string.Join(' ', sources.Select(static source => string.Create(CultureInfo.InvariantCulture, $"{source.Source.Name}:{source.Weight:R}/{source.Source.DocumentsPerEpoch}")));
+        + string.Join(' ', sources.Select(static source => string.Create(CultureInfo.InvariantCulture, $"{source.Source.Name}:{source.Weight:R}/{source.Source.DocumentsPerEpoch}{(source.Source.Settings.Length == 0 ? "" : $"({source.Source.Settings})")}")));
 
     private static void Positive(int value, string name)
     {

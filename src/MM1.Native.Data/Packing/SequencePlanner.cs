@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace MM1.Native.Data;
 
 /// <summary>A document, or a piece of one, in a sequence.</summary>
@@ -7,7 +9,7 @@ internal readonly record struct PlannedPiece(EncodedDocument Document, int Begin
 internal sealed record PlannedSequence(int Source, IReadOnlyList<PlannedPiece> Pieces);
 
 /// <summary>One batch, and where the mixture stands after it.</summary>
-internal sealed record PlannedBatch(long Index, PlannedSequence[] Sequences, MixtureCursor CursorAfter);
+internal sealed record PlannedBatch(long Index, PlannedSequence[] Sequences, MixtureCursor CursorAfter, IReadOnlyList<BadSample> BadSamples);
 
 /// <summary>
 /// Decides what stands where: draws the source of each sequence, reads and encodes its documents, fills the sequence. One thread,
@@ -23,6 +25,7 @@ internal sealed class SequencePlanner
     private readonly string _settings;
     private readonly State[] _sources;
     private readonly double[] _weights;
+    private List<BadSample> _bad = [];
     private long _batches;
     private long _sequences;
     private readonly long _badImages;
@@ -39,7 +42,7 @@ internal sealed class SequencePlanner
         if (start.Settings != _settings)
             throw new ArgumentException($"the data cursor belongs to other settings; resume with those, or start afresh\n  cursor: {start.Settings}\n  now:    {_settings}", nameof(start));
         (_batches, _sequences, _badImages) = (start.Batches, start.Sequences, start.BadImages);
-        for (int i = 0; i < _sources.Length; i++) _sources[i].Restore(start.Sources[i], Encode, cancellationToken);
+        for (int i = 0; i < _sources.Length; i++) _sources[i].Restore(start.Sources[i], EncodeAgain, cancellationToken);
     }
 
     /// <summary>Where the mixture stands now.</summary>
@@ -62,8 +65,13 @@ internal sealed class SequencePlanner
             _sequences++;
         }
         long index = _batches++;
-        return new PlannedBatch(index, sequences, Cursor);
+        IReadOnlyList<BadSample> bad = _bad;
+        if (_bad.Count > 0) _bad = [];
+        return new PlannedBatch(index, sequences, Cursor, bad);
     }
+
+    /// <summary>The name of a source of the mixture.</summary>
+    internal string SourceName(int source) => _mixture[source].Source.Name;
 
     private int Draw()
     {
@@ -133,31 +141,62 @@ internal sealed class SequencePlanner
         (long epoch, long index) = (source.Epoch, source.Index);
         if (++source.Index == source.Documents.DocumentsPerEpoch) (source.Epoch, source.Index) = (epoch + 1, 0);
         source.ReadCount++;
+        string message;
         try
         {
-            EncodedDocument document = Encode(source.Documents, epoch, index, cancellationToken);
+            Document read = source.Documents.Read(epoch, index, cancellationToken);
+            EncodedDocument document = EncodedDocument.Encode(read, _tokenizer, _options.ImageTokens);
+            if (read.Problems is { } problems) Report(source, read.Id, problems);
             if (document.Tokens.Length > 0)
             {
                 source.Pending.Add(new Pending(epoch, index, 0, document));
                 source.BadInARow = 0;
                 return;
             }
+            message = $"{read.Id}: the document has neither text nor images";
             source.CountBad("empty");
+            Report(new BadSample(source.Documents.Name, read.Id, "document", "empty", message));
         }
         catch (BadDocumentException bad)
         {
+            message = bad.Message;
             source.CountBad(bad.Cause);
+            Report(new BadSample(source.Documents.Name, bad.Id ?? string.Create(CultureInfo.InvariantCulture, $"#{index} of epoch {epoch}"), "document", bad.Cause, bad.Message));
         }
         long total = source.Bad.Values.Sum();
         if (source.BadInARow >= JudgeBadAfter || (source.ReadCount >= JudgeBadAfter && total > _options.BadLimit * source.ReadCount))
         {
             throw new InvalidDataException($"source '{source.Documents.Name}': {total} of {source.ReadCount} documents cannot be used "
-                + $"({string.Join(", ", source.Bad.Select(static pair => $"{pair.Key}: {pair.Value}"))}); the limit is a share of {_options.BadLimit}");
+                + $"({string.Join(", ", source.Bad.Select(static pair => $"{pair.Key}: {pair.Value}"))}); the limit is a share of {_options.BadLimit}. The last: {message}");
         }
     }
 
-    private EncodedDocument Encode(IDocumentSource source, long epoch, long index, CancellationToken cancellationToken) =>
-        EncodedDocument.Encode(source.Read(epoch, index, cancellationToken), _tokenizer, _options.ImageTokens);
+    private void Report(State source, string id, IReadOnlyList<DocumentProblem> problems)
+    {
+        foreach (DocumentProblem problem in problems)
+        {
+            source.Problems[problem.Cause] = source.Problems.GetValueOrDefault(problem.Cause) + 1;
+            Report(new BadSample(source.Documents.Name, id, "problem", problem.Cause, problem.Message));
+        }
+    }
+
+    private void Report(BadSample bad)
+    {
+        if (_bad.Count < PackedBatch.MaximumBadSamples) _bad.Add(bad);
+    }
+
+    /// <summary>A document that the cursor had read ahead: it was good then, so a bad one now means that the data are others.</summary>
+    private EncodedDocument EncodeAgain(IDocumentSource source, long epoch, long index, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return EncodedDocument.Encode(source.Read(epoch, index, cancellationToken), _tokenizer, _options.ImageTokens);
+        }
+        catch (BadDocumentException bad)
+        {
+            throw new InvalidDataException($"source '{source.Name}': a document that the cursor refers to was good and is bad now; the data changed since the checkpoint: {bad.Message}", bad);
+        }
+    }
 
     private sealed record Pending(long Epoch, long Index, int Offset, EncodedDocument Document);
 
@@ -167,6 +206,7 @@ internal sealed class SequencePlanner
         internal readonly IDocumentSource Documents = documents;
         internal readonly List<Pending> Pending = [];
         internal readonly SortedDictionary<string, long> Bad = new(StringComparer.Ordinal);
+        internal readonly SortedDictionary<string, long> Problems = new(StringComparer.Ordinal);
         internal long Epoch, Index, Sequences, Padding, Splits, LostTargets, CutTokens, ReadCount;
         internal int BadInARow;
         private long _documents, _tokens, _targets, _images;
@@ -212,6 +252,7 @@ internal sealed class SequencePlanner
                 CutTokens = CutTokens,
                 Read = ReadCount,
                 Bad = new SortedDictionary<string, long>(Bad, StringComparer.Ordinal),
+                Problems = new SortedDictionary<string, long>(Problems, StringComparer.Ordinal),
             },
         };
 
@@ -223,6 +264,7 @@ internal sealed class SequencePlanner
             (CutTokens, ReadCount) = (statistics.CutTokens, statistics.Read);
             (_documents, _tokens, _targets, _images) = (statistics.Documents, statistics.Tokens, statistics.Targets, statistics.Images);
             foreach ((string cause, long count) in statistics.Bad) Bad[cause] = count;
+            foreach ((string cause, long count) in statistics.Problems) Problems[cause] = count;
             foreach (PendingDocument pending in cursor.Pending)
                 Pending.Add(new Pending(pending.Epoch, pending.Index, pending.Offset, encode(Documents, pending.Epoch, pending.Index, cancellationToken)));
         }

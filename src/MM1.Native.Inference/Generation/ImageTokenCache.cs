@@ -66,12 +66,12 @@ internal sealed class ImageTokenCache
             {
                 _normalizer.Write(images.Span[i], pixels.AsSpan(i * _normalizer.Elements, _normalizer.Elements));
             }
-            catch (Exception exception) when (exception is InvalidDataException or IOException)
+            catch (Exception exception) when (exception is BadImageException or IOException)
             {
                 faults[i] = exception;
             }
         });
-        if (Array.Find(faults, static fault => fault is not null) is { } first) throw new InvalidDataException($"an image of the prompts cannot be read: {first.Message}", first);
+        if (Array.Find(faults, static fault => fault is not null) is { } first) throw first is IOException ? new IOException($"an image of the prompts cannot be read: {first.Message}", first) : new BadImageException($"an image of the prompts cannot be read: {first.Message}", first);
         float[] encoded;
         using (_model.Device!.BeginInference()) encoded = _model.EncodeImages(Tensor.From<float>(pixels, [images.Length, _imageSize, _imageSize, 3])).ToArray();
         int values = encoded.Length / images.Length;

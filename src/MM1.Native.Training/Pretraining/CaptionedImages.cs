@@ -150,7 +150,7 @@ internal sealed class CaptionedImageFeed : IDisposable
                 if (TryAdd(batch, pair, document)) return;
                 why = $"document '{document.Id}' has no image with text after it";
             }
-            catch (Exception bad) when (bad is BadDocumentException or InvalidDataException)
+            catch (Exception bad) when (bad is BadDocumentException or BadImageException)
             {
                 why = bad.Message;
             }
@@ -170,7 +170,7 @@ internal sealed class CaptionedImageFeed : IDisposable
         {
             _images.Write(((ImageSegment)document.Segments[first]).Image, batch.ImageOf(pair));
         }
-        catch (InvalidDataException)
+        catch (BadImageException)
         {
             batch.DropCaption(pair);
             throw;

@@ -133,7 +133,7 @@ public sealed class Mm1GeneratorTests
     {
         using var small = new SmallModel();
         var prompt = new Document("test", "a", [new ImageSegment(new EncodedImage(new byte[] { 1, 2, 3 })), new TextSegment("what")]);
-        Assert.Contains("not an image file", Assert.Throws<InvalidDataException>(() => small.Generator.Generate([prompt], new TextGenerationOptions())).Message, StringComparison.Ordinal);
+        Assert.Contains("not an image file", Assert.Throws<BadImageException>(() => small.Generator.Generate([prompt], new TextGenerationOptions())).Message, StringComparison.Ordinal);
         using var source = new CancellationTokenSource();
         int done = 0;
         var options = new TextGenerationOptions { BatchSize = 2, MaxNewTokens = 2, CancellationToken = source.Token, Progress = count => { done = count; source.Cancel(); } };
