@@ -7,6 +7,7 @@ try
         ["gemm", .. var rest] => GemmBenchmark.Run(rest),
         ["step", .. var rest] => StepBenchmark.Run(rest),
         ["model", .. var rest] => ModelBenchmark.Run(rest),
+        ["tokenizers", .. var rest] => TokenizerBenchmark.Run(rest),
         _ => Usage(),
     };
 }
@@ -26,6 +27,8 @@ static int Usage()
                                                                    the step on a native device, eager and captured, with MFU and peak memory
           model [--json] [--preset NAME] [--sequences N] [--length N] [--threads N] [--steps N]
                                                                    a training step of an MM1 preset on the synthetic world, by verb
+          tokenizers [--json] [--rounds N] [--text FILE] [--tokenizer FILE] [--merges N] [--results FILE]
+                                                                   tokens/s on one core beside Microsoft.ML.Tokenizers, and learning a vocabulary
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);
     return 2;
