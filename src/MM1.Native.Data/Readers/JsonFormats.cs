@@ -125,14 +125,14 @@ public sealed class DocumentLinesFormat : IDocumentFormat
                         if (targets[i].ValueKind is not (JsonValueKind.True or JsonValueKind.False)) throw JsonFields.Schema(id, $"'targets' has {JsonFields.Describe(targets[i].ValueKind)} at place {i}");
                         target = targets[i].GetBoolean();
                     }
-                    segments.Add(new TextSegment(JsonFields.Text(texts[i], id, $"'texts' at place {i}"), target ? LossRole.Target : LossRole.Context));
+                    segments.Add(new TextSegment(JsonFields.AsText(texts[i], id, $"'texts' at place {i}"), target ? LossRole.Target : LossRole.Context));
                     continue;
                 }
-                string reference = JsonFields.Text(images[i], id, $"'images' at place {i}");
+                string reference = JsonFields.AsText(images[i], id, $"'images' at place {i}");
                 if (folder.Length > 0 && reference.Length > 0 && !reference.StartsWith("data:", StringComparison.OrdinalIgnoreCase) && !ImageFiles.IsUrl(reference) && !Path.IsPathRooted(reference))
                     reference = folder + "/" + reference;
                 if (_images.Find(reference, out DocumentProblem? problem) is { } image) segments.Add(new ImageSegment(image));
-                else (problems ??= []).Add(new DocumentProblem(problem!.Cause, $"{id}: {problem.Message}"));
+                else (problems ??= []).Add(problem!);
             }
             if (segments.Count == 0 && problems is not null) throw new BadDocumentException(problems[0].Cause, $"{id}: nothing of the document is left: {problems[0].Message}", id);
             return new Document(Name, id, segments, problems);
