@@ -49,8 +49,8 @@ internal static class ParquetColumns
         bool isRight = column.MaxRepetitionLevel == (isList ? 1 : 0)
             && (column.PhysicalType == PhysicalType.ByteArray || (request.Kind == ColumnKind.Text && column.PhysicalType is PhysicalType.Int32 or PhysicalType.Int64));
         if (isRight) return;
-        string found = $"{column.MaxRepetitionLevel switch { 0 => "", 1 => "a list of ", _ => "lists of lists of " }}{column.PhysicalType}";
-        string expected = request.Kind switch { ColumnKind.Text => "texts", ColumnKind.TextList => "a list of texts", ColumnKind.Bytes => "bytes", _ => "a list of bytes" };
+        string found = $"{column.MaxRepetitionLevel switch { 0 => "", 1 => "lists of ", _ => "lists of lists of " }}{column.PhysicalType}";
+        string expected = request.Kind switch { ColumnKind.Text => "texts", ColumnKind.TextList => "lists of texts", ColumnKind.Bytes => "bytes", _ => "lists of bytes" };
         throw new InvalidDataException($"{file}: column '{request.Name}' holds {found}; {expected} are expected");
     }
 

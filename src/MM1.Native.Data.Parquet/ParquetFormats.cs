@@ -86,12 +86,12 @@ public sealed class ParquetFormat : IDocumentFormat
             IReadOnlyList<ColumnRequest> columns = ParquetImages.Columns(image, known, isList: false);
             if (columns.Count == 0 && options.ImageKey is not null) columns = [new ColumnRequest(image, ColumnKind.Text)]; // fails with the list of columns
             if (hasImages is { } before && before != columns.Count > 0)
-                throw new InvalidDataException($"{file}: column '{image}' is {(before ? "missing here and in files before" : "here and missing in files before")}; make two sources of them");
+                throw new InvalidDataException($"{file}: column '{image}' is {(before ? "missing here, and files before have it" : "here, and files before do not have it")}; make two sources of them");
             hasImages = columns.Count > 0;
             return [new ColumnRequest(text, ColumnKind.Text), .. columns];
         }, cancellationToken);
         ImageFiles images = ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken);
-        return new ParquetSource(options.Name, table, (rows, row, where) =>
+        return new ParquetSource(options, table, (rows, row, where) =>
         {
             string caption = rows.Text(text, row) ?? throw new BadDocumentException(JsonRecord.Schema, $"{where}: '{text}' is null", where);
             if (string.IsNullOrWhiteSpace(caption)) throw new BadDocumentException("empty", $"{where}: '{text}' is blank", where);
@@ -120,7 +120,7 @@ public sealed class ParquetObelicsFormat : IDocumentFormat
             ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         ParquetTable table = ParquetTable.Open(options, static (_, _) => [new ColumnRequest("images", ColumnKind.TextList), new ColumnRequest("texts", ColumnKind.TextList)], cancellationToken);
         ImageFiles images = ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken);
-        return new ParquetSource(options.Name, table, (rows, row, where) => ObelicsDocument.Build(options.Name, where, images, Need(rows, "images", row, where), Need(rows, "texts", row, where)));
+        return new ParquetSource(options, table, (rows, row, where) => ObelicsDocument.Build(options.Name, where, images, Need(rows, "images", row, where), Need(rows, "texts", row, where)));
 
         static string?[] Need(ParquetRows rows, string column, int row, string where) =>
             rows.Texts(column, row) ?? throw new BadDocumentException(JsonRecord.Schema, $"{where}: '{column}' is null; a list is expected", where);
@@ -154,7 +154,7 @@ public sealed class ParquetLlavaFormat : IDocumentFormat
             .. ParquetImages.Columns(image, known, isList: false), .. ParquetImages.Columns("images", known, isList: true),
         ], cancellationToken);
         ImageFiles images = ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken);
-        return new ParquetSource(options.Name, table, (rows, row, where) =>
+        return new ParquetSource(options, table, (rows, row, where) =>
         {
             if (rows.Text("id", row) is { } id) where = $"{where} (id '{id}')";
             var given = new List<IImageSource>();
@@ -169,9 +169,11 @@ public sealed class ParquetLlavaFormat : IDocumentFormat
 }
 
 /// <summary>Documents that are made of rows by a function.</summary>
-internal sealed class ParquetSource(string name, ParquetTable table, Func<ParquetRows, int, string, Document> read) : IDocumentSource
+internal sealed class ParquetSource(SourceOptions options, ParquetTable table, Func<ParquetRows, int, string, Document> read) : IDocumentSource
 {
-    public string Name => name;
+    public string Name => options.Name;
+
+    public string Settings { get; } = AnnotationSource.SettingsOf(options);
 
     public long DocumentsPerEpoch => table.Count;
 

@@ -15,7 +15,7 @@ public sealed class JsonTextFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("images", options.Images is not null), ("split", options.Split is not null), ("imageKey", options.ImageKey is not null));
+        options.RefuseUnused([("images", options.Images is not null), ("split", options.Split is not null), ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         return new Source(options, cancellationToken);
     }
 
@@ -43,7 +43,7 @@ public sealed class CaptionLinesFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("split", options.Split is not null));
+        options.RefuseUnused([("split", options.Split is not null), .. options.AnnotationMembers]);
         return new Source(options, cancellationToken);
     }
 
@@ -87,7 +87,7 @@ public sealed class DocumentLinesFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("split", options.Split is not null), ("textKey", options.TextKey is not null), ("imageKey", options.ImageKey is not null));
+        options.RefuseUnused([("split", options.Split is not null), ("textKey", options.TextKey is not null), ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         return new Source(options, cancellationToken);
     }
 

@@ -16,7 +16,7 @@ public sealed class TextFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("images", options.Images is not null), ("split", options.Split is not null), ("textKey", options.TextKey is not null), ("imageKey", options.ImageKey is not null));
+        options.RefuseUnused([("images", options.Images is not null), ("split", options.Split is not null), ("textKey", options.TextKey is not null), ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         return new TextFileSource(options, cancellationToken);
     }
 }

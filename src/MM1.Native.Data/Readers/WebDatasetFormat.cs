@@ -19,7 +19,7 @@ public sealed class WebDatasetFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("images", options.Images is not null), ("split", options.Split is not null), ("lines", options.Lines is not null), ("imageKey", options.ImageKey is not null));
+        options.RefuseUnused([("images", options.Images is not null), ("split", options.Split is not null), ("lines", options.Lines is not null), ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         return new WebDatasetSource(options, cancellationToken);
     }
 }

@@ -23,7 +23,9 @@ internal abstract class AnnotationRecords
         var pool = new FilePool();
         var all = new List<AnnotationRecords>();
         LineRange lines = LineRange.Parse(options.Lines);
-        foreach (string path in folder.Files(options.Paths))
+        IReadOnlyList<string> paths = folder.Files(options.Paths);
+        if (options.Lines is not null && paths.Count > 1) throw options.Refuse($"'lines' needs one file, and the paths name {paths.Count}");
+        foreach (string path in paths)
         {
             PooledFile file = pool.Add(folder.Resolve(path), path);
             if (!IsList(file)) all.Add(new LineRecords(LineIndex.Open(file, lines, cancellationToken)));
@@ -31,7 +33,7 @@ internal abstract class AnnotationRecords
             else all.Add(ElementRecords.List(file, cancellationToken));
         }
         AnnotationRecords records = all.Count == 1 ? all[0] : new SeveralRecords(all);
-        return records.Count > 0 ? records : throw new InvalidDataException($"{string.Join(", ", options.Paths)}: there are no records");
+        return records.Count > 0 ? records : throw new InvalidDataException($"source '{options.Name}': {string.Join(", ", options.Paths)}: there are no records{(options.Lines is null ? "" : $" in lines {options.Lines}")}");
     }
 
     private static bool IsList(PooledFile file)

@@ -1,20 +1,39 @@
+using System.Globalization;
+using System.Text;
+
 namespace MM1.Native.Data;
 
 /// <summary>Documents that are made of annotation records by a function.</summary>
-/// <param name="name">The source's name.</param>
+/// <param name="options">How the source was opened.</param>
 /// <param name="count">Documents of an epoch.</param>
 /// <param name="read">Makes the document of (epoch, index); thread-safe.</param>
-internal sealed class AnnotationSource(string name, long count, Func<long, int, Document> read) : IDocumentSource
+internal sealed class AnnotationSource(SourceOptions options, long count, Func<long, int, Document> read) : IDocumentSource
 {
-    public string Name => name;
+    public string Name => options.Name;
 
     public long DocumentsPerEpoch => count;
+
+    public string Settings { get; } = SettingsOf(options);
 
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if ((ulong)index >= (ulong)count) throw new ArgumentOutOfRangeException(nameof(index), index, $"an epoch of source '{name}' has {count} documents");
+        if ((ulong)index >= (ulong)count) throw new ArgumentOutOfRangeException(nameof(index), index, $"an epoch of source '{Name}' has {count} documents");
         return read(epoch, (int)index);
+    }
+
+    /// <summary>What documents depend on: the bytes of the annotation files, and the options that are not as usual.</summary>
+    internal static string SettingsOf(SourceOptions options)
+    {
+        var folder = new DataFolder(options.Root);
+        long bytes = folder.Files(options.Paths).Sum(path => new FileInfo(folder.Resolve(path)).Length);
+        var settings = new StringBuilder(string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"));
+        foreach ((string member, string? value) in (ReadOnlySpan<(string, string?)>)[("split", options.Split), ("lines", options.Lines), ("textKey", options.TextKey), ("imageKey", options.ImageKey),
+            ("prompt", options.Prompt), ("imagePath", options.ImagePath), ("captions", options.Captions == CaptionChoice.Each ? null : options.Captions.ToString()),
+            ("sentences", options.Sentences ? "true" : null)])
+            if (value is not null) settings.Append(CultureInfo.InvariantCulture, $", {member} {value}");
+        if (options.ChatMembers.Any(static member => member.IsSet)) settings.Append(CultureInfo.InvariantCulture, $", turns {options.UserPrefix}|{options.AssistantPrefix}|{options.TurnEnd}");
+        return settings.ToString();
     }
 }
 

@@ -64,9 +64,9 @@ public abstract class CaptionRecords
         if (_options.Captions == CaptionChoice.Each)
         {
             if (CaptionCount == 0) throw new InvalidDataException($"source '{_options.Name}': {string.Join(", ", _options.Paths)}: there are no captions");
-            return new AnnotationSource(_options.Name, CaptionCount, (_, index) => ReadCaption(_options.Name, index));
+            return new AnnotationSource(_options, CaptionCount, (_, index) => ReadCaption(_options.Name, index));
         }
-        return new AnnotationSource(_options.Name, Count, (epoch, index) =>
+        return new AnnotationSource(_options, Count, (epoch, index) =>
         {
             CaptionedImage image = Read(index);
             if (image.Captions.Count == 0) throw new BadDocumentException("empty", $"{Where(index)}: image '{image.Id}' has no caption", Where(index));

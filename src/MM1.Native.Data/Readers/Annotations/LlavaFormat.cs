@@ -20,7 +20,7 @@ public sealed class LlavaFormat : IDocumentFormat
             ("imagePath", options.ImagePath is not null), ("captions", options.Captions != CaptionChoice.Each), ("sentences", options.Sentences));
         AnnotationRecords records = AnnotationRecords.Open(options, cancellationToken);
         ImageFiles images = ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken);
-        return new AnnotationSource(options.Name, records.Count, (_, index) => Read(options, records, images, index));
+        return new AnnotationSource(options, records.Count, (_, index) => Read(options, records, images, index));
     }
 
     private static Document Read(SourceOptions options, AnnotationRecords records, ImageFiles images, int index)

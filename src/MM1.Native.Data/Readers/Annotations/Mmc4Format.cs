@@ -19,7 +19,7 @@ public sealed class Mmc4Format : IDocumentFormat
         options.RefuseUnused([("split", options.Split is not null), ("textKey", options.TextKey is not null), ("imageKey", options.ImageKey is not null), .. options.AnnotationMembers]);
         AnnotationRecords records = AnnotationRecords.Open(options, cancellationToken);
         ImageFiles images = ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken);
-        return new AnnotationSource(options.Name, records.Count, (_, index) => Read(options.Name, records, images, index));
+        return new AnnotationSource(options, records.Count, (_, index) => Read(options.Name, records, images, index));
     }
 
     private static Document Read(string source, AnnotationRecords records, ImageFiles images, int index)

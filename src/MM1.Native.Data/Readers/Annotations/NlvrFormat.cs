@@ -26,7 +26,7 @@ public sealed class NlvrFormat : IDocumentFormat
         var reader = new Reader(options, AnnotationRecords.Open(options, cancellationToken), ImageFiles.Open(options, new DataFolder(options.Root), cancellationToken));
         int[] places = reader.Index(cancellationToken);
         if (places.Length == 0) throw new InvalidDataException($"source '{options.Name}': no sentence is true, so there are no captions");
-        return new AnnotationSource(options.Name, places.Length, (_, index) => reader.Read(places[index] / Permutations, places[index] % Permutations));
+        return new AnnotationSource(options, places.Length, (_, index) => reader.Read(places[index] / Permutations, places[index] % Permutations));
     }
 
     private sealed class Reader(SourceOptions options, AnnotationRecords records, ImageFiles images)

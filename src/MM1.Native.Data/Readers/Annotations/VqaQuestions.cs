@@ -86,7 +86,7 @@ public abstract class VqaQuestions
         var prompt = new Template(Options, "prompt", Options.Prompt ?? VqaFormat.DefaultPrompt, "question");
         if (!HasAnswers)
             throw Options.Refuse($"{string.Join(", ", Options.Paths)}: there are no answers, so no documents; name the annotations file beside the questions, or take a split whose answers are public");
-        return new AnnotationSource(Options.Name, Count, (_, index) =>
+        return new AnnotationSource(Options, Count, (_, index) =>
         {
             VqaQuestion question = Read(index);
             string answer = question.MostFrequentAnswer ?? throw new BadDocumentException("empty", $"{Where(index)}: question {question.Id} has no answer", Where(index));
