@@ -178,7 +178,7 @@ struct DecodeJoin {
   MM1_DEVICE_MEMBER void see(float other) { largest = dev::fmax_(largest, other); }
   MM1_DEVICE_MEMBER void seen() { under = largest == minus_infinity() ? 0.0f : largest; }
   MM1_DEVICE_MEMBER void add(float part_largest, float part_sum, uint4 part) {
-    const float factor = dev::exp2_approx(dev::multiply(dev::add(part_largest, -under), Arithmetic::kStatePower));
+    const float factor = Arithmetic::kStatesAreScores ? exponential(part_largest, under) : dev::exp2_approx(dev::add(part_largest, -under));
     sum = dev::fused_multiply_add(factor, part_sum, sum);
     values[0] = dev::fused_multiply_add(factor, dev::u2f(part.x), values[0]);
     values[1] = dev::fused_multiply_add(factor, dev::u2f(part.y), values[1]);

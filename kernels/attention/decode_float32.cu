@@ -14,7 +14,7 @@ template <int Columns>
 class DecodeFloat32 {
  public:
   using Shape = DecodeShape<4, Columns>;
-  static constexpr float kStatePower = kLog2E;  // States hold largest scaled scores.
+  static constexpr bool kStatesAreScores = true;  // Largest ones, scaled.
 
   // Rows 8 apart are read by one instruction.
   MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return row * Shape::Tile::kRowBytes + ((chunk ^ (row >> 3)) << 4); }
