@@ -1,7 +1,7 @@
 // mm1_flash_attention_backward between its argument record and its kernels: tiles, budgets, the plan (a pure function of the record), the
 // problem that kernels take, and the functions that launch them.
 //
-//   prepare    D = rowsum(output_gradient * output) and log-sum-exp in powers of 2 for each row and head; clears ticket and flags; zeroes
+//   prepare    D = rowsum(output_gradient * output) and log-sum-exp (bfloat16: in powers of 2) for each row and head; clears ticket and flags; zeroes
 //              query gradients of rows that see no key or belong to no document
 //   main       one block for each (document, block of keys, key head), drawn by an atomic ticket: keys and values stay in shared memory,
 //              their gradients in registers, query tiles pass by
@@ -95,7 +95,7 @@ struct AttentionBackwardProblem {
   int32_t query_slots;          // Places for query tiles of all documents: query_slot below.
   int32_t aligned_inputs;       // 16-byte accesses; else element by element.
   int32_t aligned_outputs;
-  float scale_log2;             // scale * log2(e).
+  float scale_log2;             // scale * log2(e): of bfloat16 scores.
 };
 
 // Query tiles of all documents have numbers without a table: those of document d begin at first row / tile rows + d. A document of n rows

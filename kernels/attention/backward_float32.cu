@@ -1,6 +1,7 @@
 // The backward of attention in true float32: fused multiply-adds, never tf32.
 //
-// Maths      as backward_bfloat16.cu, but P and dS stay float32.
+// Maths      as backward_bfloat16.cu, but P and dS stay float32, and P = exp(scale S - row's log-sum-exp) of the forward's scores (softmax.cuh).
+//            dP and the row's D are chains over the columns alike, so that they cancel to the bit where one key has all of the weight.
 // Order      one chain of fused multiply-adds an element: scores over columns ascending, gradients of keys and values over heads ascending,
 //            query tiles descending, queries ascending; query gradients over keys ascending in a block, blocks ascending.
 // Layout     in dynamic shared memory: keys, values [keys, head_size], queries, output gradients [queries, head_size], statistics, P and dS
@@ -20,8 +21,6 @@
 namespace mm1 {
 
 namespace {
-
-constexpr float kLog2ERest = 1.9259629911e-8f;  // log2(e) - kLog2E.
 
 // [queries, keys] floats; chunks of 4 keys permuted so that neighbouring rows lie in different halves of the banks.
 template <int Keys>
@@ -95,22 +94,19 @@ DEV_FN void multiply_rows(float (&sums)[T::kScoreQueries][T::kScoreKeys], uint32
 // P and dS of this thread's scores, into shared memory.
 template <class T>
 DEV_FN void store_probabilities(const float (&s)[T::kScoreQueries][T::kScoreKeys], const float (&dp)[T::kScoreQueries][T::kScoreKeys],
-                                uint32_t shared, uint32_t own_row, uint32_t own_column, float scale_log2, const AttentionDocument& document,
+                                uint32_t shared, uint32_t own_row, uint32_t own_column, float scale, const AttentionDocument& document,
                                 int32_t first_query, int32_t first_key) {
   const uint32_t thread_row = dev::opaque(own_row);
   const uint32_t thread_column = dev::opaque(own_column);
   DEV_UNROLL for (uint32_t i = 0; i < T::kScoreQueries; i++) {
     const uint32_t row = thread_row + 16 * i;
     const uint2 statistics = dev::ld_shared_8(shared + T::kStatisticsAt + row * 8);
-    // log-sum-exp times log2(e) in two parts: rounded once, it would cost as much as all else together.
-    const float log_sum_exp = dev::u2f(statistics.x);
-    const float high = dev::multiply(log_sum_exp, kLog2E);
-    const float low = dev::fused_multiply_add(log_sum_exp, kLog2ERest, dev::fused_multiply_add(log_sum_exp, kLog2E, -high));
     const int32_t visible = document.visible(first_query + static_cast<int32_t>(row));
     DEV_UNROLL for (uint32_t j = 0; j < T::kScoreKeys; j++) {
       const uint32_t key = thread_column + 16 * j;
       const bool seen = first_key + static_cast<int32_t>(key) < visible;
-      const float p = dev::exp2_approx(dev::add(dev::fused_multiply_add(s[i][j], scale_log2, -high), -low));
+      // The forward's scaled score, to the bit, less its log-sum-exp.
+      const float p = exponential(dev::multiply(s[i][j], scale), dev::u2f(statistics.x));
       const float ds = dev::multiply(p, dev::add(dp[i][j], -dev::u2f(statistics.y)));
       const uint32_t at = T::Scores::offset(row, key / 4) + key % 4 * 4;
       dev::st_shared_4(shared + T::kProbabilitiesAt + at, seen ? dev::f2u(p) : 0u);
@@ -241,7 +237,7 @@ DEV_KERNEL DEV_BOUNDS(Tile<Instance>::kThreads, Tile<Instance>::kTile.resident_b
         float gradients[T::kScoreQueries][T::kScoreKeys];
         multiply_rows<T>(scores, shared + T::kQueriesAt, thread_row, shared, thread_column);
         multiply_rows<T>(gradients, shared + T::kGradientsAt, thread_row, shared + T::kValuesAt, thread_column);
-        store_probabilities<T>(scores, gradients, shared, thread_row, thread_column, p.scale_log2, document, first_query, first_key);
+        store_probabilities<T>(scores, gradients, shared, thread_row, thread_column, p.forward.scale, document, first_query, first_key);
       }
       dev::sync_block();
       const SumPlace place = sum_place<T>(p, document, item.index, item.block, head, tile, thread / 32);

@@ -3,7 +3,8 @@
 // Maths      rows[h, t] = (log_sum_exp[h, t], sum over c of output_gradient[t, h, c] * output[t, h, c]), float32. The former times log2(e)
 //            for bfloat16, and +infinity in place of -infinity, so that exp2(score - it) is 0 for a row that sees no key.
 //            ticket = 0, flags = 0; zeros into query gradients of rows that see no key or lie past the last document.
-// Order      a lane's chunks of 16 bytes ascending, then 8 lanes by halves: fixed by head_size and dtype.
+// Order      bfloat16: a lane's chunks of 16 bytes ascending, then 8 lanes by halves. float32: one chain of fused multiply-adds over the
+//            columns, which goes from lane to lane: the order in which the main kernel makes the gradients of probabilities.
 // Layout     output, output_gradient [tokens, heads, head_size], any strides; rows and flags as in backward.h.
 // Roles      8 lanes a row and head, neighbours read neighbouring chunks.
 // Budget     256 threads, no shared memory, a few dozen registers.
@@ -52,6 +53,13 @@ DEV_FN float add_products(float sum, uint32_t a, uint32_t b, bool is_float32) {
   return dev::fused_multiply_add(dev::high_bf16(a), dev::high_bf16(b), sum);
 }
 
+DEV_FN float add_chunk(float sum, uint4 a, uint4 b, bool is_float32) {
+  sum = add_products(sum, a.x, b.x, is_float32);
+  sum = add_products(sum, a.y, b.y, is_float32);
+  sum = add_products(sum, a.z, b.z, is_float32);
+  return add_products(sum, a.w, b.w, is_float32);
+}
+
 DEV_FN void prepare_query_row(const AttentionBackwardProblem& p, int64_t row, int64_t head, int lane) {
   const int element_bytes = p.forward.is_float32 ? 4 : 2;
   const int64_t bytes = static_cast<int64_t>(p.forward.head_size) * element_bytes;
@@ -64,20 +72,29 @@ DEV_FN void prepare_query_row(const AttentionBackwardProblem& p, int64_t row, in
     for (int64_t at = lane * 16; at < bytes; at += kPrepareLanes * 16) zero_chunk(gradient + at, p.forward.is_float32, p.aligned_outputs);
   }
   float sum = 0.0f;
-  if (row < used) {
-    const char* const output = p.forward.output.data + row * p.forward.output.row_stride + head * bytes;
-    const char* const gradient = p.output_gradient.data + row * p.output_gradient.row_stride + head * bytes;
-    for (int64_t at = lane * 16; at < bytes; at += kPrepareLanes * 16) {
-      const uint4 a = load_chunk(output + at, p.forward.is_float32, p.aligned_inputs);
-      const uint4 b = load_chunk(gradient + at, p.forward.is_float32, p.aligned_inputs);
-      sum = add_products(sum, a.x, b.x, p.forward.is_float32);
-      sum = add_products(sum, a.y, b.y, p.forward.is_float32);
-      sum = add_products(sum, a.z, b.z, p.forward.is_float32);
-      sum = add_products(sum, a.w, b.w, p.forward.is_float32);
+  const uint32_t first_lane = dev::lane() & ~7u;
+  const uint32_t group = 0xffu << first_lane;
+  const char* const output = p.forward.output.data + row * p.forward.output.row_stride + head * bytes;
+  const char* const gradient = p.output_gradient.data + row * p.output_gradient.row_stride + head * bytes;
+  for (int64_t first = 0; first < bytes && row < used; first += kPrepareLanes * 16) {
+    const int64_t at = first + lane * 16;
+    uint4 a{0, 0, 0, 0};
+    uint4 b{0, 0, 0, 0};
+    if (at < bytes) {
+      a = load_chunk(output + at, p.forward.is_float32, p.aligned_inputs);
+      b = load_chunk(gradient + at, p.forward.is_float32, p.aligned_inputs);
+    }
+    if (!p.forward.is_float32) {
+      sum = add_chunk(sum, a, b, false);
+      continue;
+    }
+    DEV_UNROLL for (int turn = 0; turn < kPrepareLanes; turn++) {
+      sum = dev::shfl(add_chunk(sum, a, b, true), static_cast<int>(first_lane) + turn, group);
     }
   }
-  const uint32_t group = 0xffu << (dev::lane() & ~7u);
-  DEV_UNROLL for (int distance = kPrepareLanes / 2; distance > 0; distance /= 2) sum = dev::add(sum, dev::shfl_xor(sum, distance, group));
+  if (!p.forward.is_float32) {
+    DEV_UNROLL for (int distance = kPrepareLanes / 2; distance > 0; distance /= 2) sum = dev::add(sum, dev::shfl_xor(sum, distance, group));
+  }
   if (lane == 0) {
     const float factor = p.forward.is_float32 ? 1.0f : kLog2E;
     const float scaled = log_sum_exp == minus_infinity() ? -minus_infinity() : dev::multiply(log_sum_exp, factor);

@@ -166,7 +166,9 @@ DEV_FN void load_decode_query(uint32_t target, const DecodeProblem& problem, con
   }
 }
 
-// Power, sum and four columns of one row over several parts: what warps and what splits are joined by, in ascending order.
+// What exponentials were taken under, sum and four columns of one row over several parts: what warps and what splits are joined by, in
+// ascending order.
+template <class Arithmetic>
 struct DecodeJoin {
   float largest = minus_infinity();
   float under = 0.0f;  // `largest`, or 0 where no part has a key: then every factor is exp2(-infinity).
@@ -176,7 +178,7 @@ struct DecodeJoin {
   MM1_DEVICE_MEMBER void see(float other) { largest = dev::fmax_(largest, other); }
   MM1_DEVICE_MEMBER void seen() { under = largest == minus_infinity() ? 0.0f : largest; }
   MM1_DEVICE_MEMBER void add(float part_largest, float part_sum, uint4 part) {
-    const float factor = dev::exp2_approx(dev::add(part_largest, -under));
+    const float factor = Arithmetic::kStatesAreScores ? exponential(part_largest, under) : dev::exp2_approx(dev::add(part_largest, -under));
     sum = dev::fused_multiply_add(factor, part_sum, sum);
     values[0] = dev::fused_multiply_add(factor, dev::u2f(part.x), values[0]);
     values[1] = dev::fused_multiply_add(factor, dev::u2f(part.y), values[1]);
@@ -271,7 +273,7 @@ DEV_KERNEL DEV_BOUNDS(Arithmetic::Shape::kThreads) decode_attention(const DEV_GR
     const uint32_t row = item / groups;
     const uint32_t column = item % groups * 4;
     uint2 state[kWarps];
-    DecodeJoin join;
+    DecodeJoin<Arithmetic> join;
     DEV_UNROLL for (int w = 0; w < kWarps; w++) {
       state[w] = dev::ld_shared_8(states + w * Shape::kStateBytes + row * 8);
       join.see(dev::u2f(state[w].x));
@@ -300,7 +302,7 @@ DEV_KERNEL DEV_BOUNDS(Arithmetic::Shape::kThreads) decode_attention(const DEV_GR
     const uint32_t row = item / groups;
     const uint32_t column = item % groups * 4;
     const int64_t partial = first_partial + row * problem.splits;
-    DecodeJoin join;
+    DecodeJoin<Arithmetic> join;
     for (int64_t s = 0; s < active; s++) join.see(dev::u2f(dev::ld_global_4(problem.partial_state + (partial + s) * 2)));
     join.seen();
     for (int64_t s = 0; s < active; s++) {

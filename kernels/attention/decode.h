@@ -31,7 +31,8 @@ struct DecodeProblem {
   EpilogueOperand output;   // As query.
   const int32_t* lengths;   // [batch], in device memory.
   uint32_t* tickets;        // [batch, key_value_heads, row_tiles], 0 on entry; null where there is one split.
-  float* partial_state;     // [batch, key_value_heads, rows, splits] pairs: the power of two that the exponentials are taken under, their sum.
+  float* partial_state;     // [batch, key_value_heads, rows, splits] pairs: what the exponentials are taken under (bfloat16: a power of two,
+                            // float32: a scaled score), their sum.
   float* partial_sums;      // [batch, key_value_heads, rows, splits, head_size]: values weighted by those exponentials.
   int64_t batch;
   int64_t query_length;

@@ -14,6 +14,7 @@ template <int Columns>
 class DecodeBfloat16 {
  public:
   using Shape = DecodeShape<2, Columns>;
+  static constexpr bool kStatesAreScores = false;  // But powers of two.
 
   MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return Shape::Tile::chunk_offset(row, chunk); }
 

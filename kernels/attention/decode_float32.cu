@@ -14,6 +14,7 @@ template <int Columns>
 class DecodeFloat32 {
  public:
   using Shape = DecodeShape<4, Columns>;
+  static constexpr bool kStatesAreScores = true;  // Largest ones, scaled.
 
   // Rows 8 apart are read by one instruction.
   MM1_DEVICE_MEMBER static uint32_t query_offset(uint32_t row, uint32_t chunk) { return row * Shape::Tile::kRowBytes + ((chunk ^ (row >> 3)) << 4); }
@@ -22,7 +23,7 @@ class DecodeFloat32 {
     query_ = query;
     weights_ = weights;
     factors_ = weights + kDecodeTileKeys * kDecodeRows * 4;
-    exponent_ = ScoreScale(problem.scale).exponent;
+    score_factor_ = ScoreScale(problem.scale).factor;
     chunks_ = static_cast<uint32_t>(problem.head_size) / 4;
     rows_ = block.rows;
     limit_ = block.limit(problem, static_cast<int>(dev::lane() % 16));
@@ -48,6 +49,7 @@ class DecodeFloat32 {
         }
       }
     }
+    DEV_UNROLL for (int i = 0; i < 8; i++) scores[i] = dev::multiply(scores[i], score_factor_);
     DEV_UNROLL for (int i = 0; i < 8; i += 4) {
       dev::st_shared_16(weight(key, half * 8 + i),
                         uint4{dev::f2u(scores[i]), dev::f2u(scores[i + 1]), dev::f2u(scores[i + 2]), dev::f2u(scores[i + 3])});
@@ -63,10 +65,10 @@ class DecodeFloat32 {
       largest = dev::fmax_(largest, t[i]);
     }
     largest = dev::fmax_(largest, dev::shfl_xor(largest, 16));
-    const float factor = row_.raise(largest, exponent_);
-    const float reference = row_.reference(exponent_);
+    const float factor = row_.raise(largest, kLog2E);
+    const float reference = row_.reference();
     DEV_UNROLL for (int i = 0; i < 8; i++) {
-      t[i] = exponential(t[i], exponent_, reference);
+      t[i] = exponential(t[i], reference);
       row_.sum = dev::add(row_.sum, t[i]);
       dev::st_shared_4(weight(i * 2 + static_cast<int>(half), row), dev::f2u(t[i]));
     }
@@ -114,8 +116,7 @@ class DecodeFloat32 {
       }
     }
     const float sum = dev::add(row_.sum, dev::shfl_xor(row_.sum, 16));
-    const float power = dev::multiply(row_.maximum, exponent_);
-    if (dev::lane() < 16) dev::st_shared_8(state + dev::lane() * 8, uint2{dev::f2u(power), dev::f2u(sum)});
+    if (dev::lane() < 16) dev::st_shared_8(state + dev::lane() * 8, uint2{dev::f2u(row_.maximum), dev::f2u(sum)});
   }
 
  private:
@@ -162,7 +163,7 @@ class DecodeFloat32 {
   uint32_t query_;
   uint32_t weights_;
   uint32_t factors_;
-  float exponent_;
+  float score_factor_;
 };
 
 }  // namespace

@@ -54,11 +54,11 @@ class ForwardFloat32Warp {
   using Slab = typename Config::Slab;
   using Probabilities = typename Config::Probabilities;
 
-  MM1_DEVICE_MEMBER ForwardFloat32Warp(const AttentionDocument& document, int32_t first_query, float exponent, uint32_t query,
+  MM1_DEVICE_MEMBER ForwardFloat32Warp(const AttentionDocument& document, int32_t first_query, float score_factor, uint32_t query,
                                        uint32_t probabilities)
       : document_(document),
         first_query_(first_query),
-        exponent_(exponent),
+        score_factor_(score_factor),
         query_(query),
         probabilities_(probabilities),
         row_place_(dev::lane() / 8),
@@ -98,15 +98,18 @@ class ForwardFloat32Warp {
 
   // Scores to exponentials, which go to the warp's shared memory.
   MM1_DEVICE_MEMBER void softmax(int32_t tile) {
+    DEV_UNROLL for (int i = 0; i < 4; i++) {
+      DEV_UNROLL for (int j = 0; j < kLaneKeys; j++) scores_[i][j] = dev::multiply(scores_[i][j], score_factor_);
+    }
     if (tile >= tiles_.whole) mask(tile * Config::kKeys);
     DEV_UNROLL for (int i = 0; i < 4; i++) {
       float largest = scores_[i][0];
       DEV_UNROLL for (int j = 1; j < kLaneKeys; j++) largest = dev::fmax_(largest, scores_[i][j]);
       DEV_UNROLL for (int distance = 1; distance < 8; distance *= 2) largest = dev::fmax_(largest, dev::shfl_xor(largest, distance));
-      const float factor = softmax_[i].raise(largest, exponent_);
-      const float reference = softmax_[i].reference(exponent_);
+      const float factor = softmax_[i].raise(largest, kLog2E);
+      const float reference = softmax_[i].reference();
       DEV_UNROLL for (int j = 0; j < kLaneKeys; j++) {
-        scores_[i][j] = exponential(scores_[i][j], exponent_, reference);
+        scores_[i][j] = exponential(scores_[i][j], reference);
         softmax_[i].sum += scores_[i][j];
       }
       if (factor == 1.0f) continue;
@@ -146,7 +149,7 @@ class ForwardFloat32Warp {
     DEV_UNROLL for (int i = 0; i < 4; i++) {
       float total = softmax_[i].sum;
       DEV_UNROLL for (int distance = 1; distance < 8; distance *= 2) total += dev::shfl_xor(total, distance);
-      if (place_ == static_cast<uint32_t>(i)) own_log_sum_exp = softmax_[i].log_sum_exp(total, exponent_);
+      if (place_ == static_cast<uint32_t>(i)) own_log_sum_exp = softmax_[i].log_sum_exp(total);
       const int32_t query = first_query_ + static_cast<int32_t>(row_place_) * 4 + i;
       if (query >= document_.queries) continue;
       const float normaliser = SoftmaxRow::normaliser(total);
@@ -186,7 +189,7 @@ class ForwardFloat32Warp {
 
   AttentionDocument document_;
   int32_t first_query_;
-  float exponent_;
+  float score_factor_;
   uint32_t query_;
   uint32_t probabilities_;
   uint32_t row_place_;
@@ -273,7 +276,7 @@ attention_forward_float32(const DEV_GRID_CONST AttentionForwardLaunch launch) {
   const int64_t head_bytes = int64_t{work.head} * problem.head_size * 4;
   const int64_t key_head_bytes = int64_t{work.head / problem.group} * problem.head_size * 4;
   const ScoreScale scale(problem.scale);
-  ForwardFloat32Warp<Config> warp(document, first_query + static_cast<int32_t>(thread / 32 * Config::kWarpRows), scale.exponent, query_tile,
+  ForwardFloat32Warp<Config> warp(document, first_query + static_cast<int32_t>(thread / 32 * Config::kWarpRows), scale.factor, query_tile,
                                   probabilities);
 
   if (tiles.end > 0) {

@@ -10,18 +10,9 @@ public sealed class CapturedStepTests
 {
     private const int Steps = 20, Skipped = 11;
 
-    /// <summary>Float32 takes the emulator minutes, so it is of the nightly tier there; what is recorded and replayed is the same but for dtypes.</summary>
-    public static IEnumerable<TheoryDataRow<string, Precision>> Cases()
-    {
-        if (TestDevices.Native.Length == 0) yield return new TheoryDataRow<string, Precision>("", Precision.Auto) { Skip = TestDevices.NativeMissing };
-        foreach (string device in TestDevices.Native)
-        {
-            var exact = new TheoryDataRow<string, Precision>(device, Precision.Float32);
-            if (device == "cuda-emulated") exact.Traits["Tier"] = ["nightly"];
-            yield return exact;
-            yield return new TheoryDataRow<string, Precision>(device, Precision.BFloat16);
-        }
-    }
+    public static IEnumerable<TheoryDataRow<string, Precision>> Cases() => TestDevices.Native.Length == 0
+        ? [new TheoryDataRow<string, Precision>("", Precision.Auto) { Skip = TestDevices.NativeMissing }]
+        : TestDevices.Native.SelectMany(static device => new[] { Precision.Float32, Precision.BFloat16 }, static (device, precision) => new TheoryDataRow<string, Precision>(device, precision));
 
     [Theory, MemberData(nameof(Cases))]
     public void TwentyReplayedStepsHaveTheBitsOfOrdinaryOnes(string deviceName, Precision precision)

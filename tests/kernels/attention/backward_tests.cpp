@@ -257,19 +257,50 @@ TEST(attention_backward, long_pair_of_lengths) {
 }
 #endif
 
-// 64 rows beyond a multiple of 128, and a log-sum-exp whose exponential underflows or overflows.
+// 64 rows beyond a multiple of 128, and a log-sum-exp whose exponential underflows or overflows, by far; scales that are powers of two and
+// one that is not.
 TEST(attention_backward, large_log_sum_exp) {
+  struct Far {
+    double shift;
+    int head_size;
+    float beyond;
+  };
   std::vector<AttentionCase> cases;
   for (const mm1_dtype dtype : kDtypes) {
-    for (const double shift : {-20.0, 20.0}) {
-      AttentionCase which = make(dtype, MM1_ATTENTION_MASK_CAUSAL, {192}, {192}, 1, 1, 64);
-      which.shift = shift;
+    for (const Far far : {Far{-20, 64, -88.7f}, {20, 64, 88.8f}, {-40, 64, -200}, {25, 64, 200}, {-34, 80, -200}, {23, 80, 200}}) {
+      AttentionCase which = make(dtype, MM1_ATTENTION_MASK_CAUSAL, {192}, {192}, 1, 1, far.head_size);
+      which.shift = far.shift;
       const ForwardReference<float> forward = forward_reference<float>(which, inputs_of(which));
-      CHECK(shift < 0 ? forward.log_sum_exp.back() < -88.7f : forward.log_sum_exp.back() > 88.8f);
+      CHECK(far.shift < 0 ? forward.log_sum_exp.back() < far.beyond : forward.log_sum_exp.back() > far.beyond);
       cases.push_back(which);
     }
   }
   check_all(cases);
+}
+
+// Where one key has all of a row's weight, its probability is 1 to the bit in both passes, and what cancels does so to the bit: gradients of
+// queries and keys are 0, that of the value is that of the output, however far from zero the scores are and whatever the scale.
+TEST(attention_backward, a_key_with_all_of_the_weight) {
+  for (const int head_size : {40, 64, 256}) {
+    AttentionCase which = make(MM1_DTYPE_FLOAT32, MM1_ATTENTION_MASK_CAUSAL, {70}, {150}, 1, 1, head_size);
+    AttentionInputs inputs = inputs_of(which);
+    const size_t columns = static_cast<size_t>(head_size);
+    constexpr size_t kKey = 60;  // Neither in the first tile nor in the last; every query sees it.
+    for (float& value : inputs.query) value += 30;
+    for (size_t i = kKey * columns; i < (kKey + 1) * columns; i++) inputs.key[i] += 8;
+    const Gradients gradients = run(which, inputs);
+    CHECK(all_zero(gradients.query));
+    CHECK(all_zero(gradients.key));
+    for (size_t column = 0; column < columns; column++) {
+      double sum = 0;
+      double size = 0;
+      for (size_t row = 0; row < 70; row++) {
+        sum += static_cast<double>(inputs.output_gradient[row * columns + column]);
+        size += std::fabs(inputs.output_gradient[row * columns + column]);
+      }
+      CHECK_NEAR(gradients.value[kKey * columns + column], sum, size * 70 / 16777216);
+    }
+  }
 }
 
 TEST(attention_backward, any_scale) {
