@@ -1,20 +1,22 @@
 // Layer norm, root-mean-square norm and unit rows, backward: the gradient of what was normalized, and blocks of the parameters' sums.
 //
-// Maths      with n = (x - mean) * inverse and g = output_gradient * weight
+// Maths      with n = (x - mean) * inverse, d = output_gradient * activation'(n * weight + bias) and g = d * weight
 //            input_gradient = inverse * (g - mean(g) - n * mean(g * n)) + sum_gradient + beta * input_gradient   (rms: without mean(g))
 //            l2, where x is the output: inverse * (g - x * sum(g * x)), without the sum for an item that epsilon clamped
-//            weight_gradient = sum of output_gradient * n, bias_gradient = sum of output_gradient, over blocks of items;
+//            weight_gradient = sum of d * n, bias_gradient = sum of d, over blocks of items;
 //            gemm/bias_gradient.cu adds the blocks.
 // Order      sums over an item as in norm_forward.cu. Of the parameters: a block has norm_block_items items; each team adds its own in
 //            ascending order, then the teams are added in ascending order. It depends on the columns and the dtype alone.
 // Roles      a block of threads for one block of items, a team for each item as in norm_forward.cu. A thread keeps its columns' sums in
-//            registers from item to item; of items that do not fit into registers in the workspace.
+//            registers from item to item; of items that do not fit into registers in the workspace. With an activation (kernels of their
+//            own) d stays in registers as float32: its exponential is computed once, of items that do not fit twice.
 // Budget     256 threads; 128 bytes of static shared memory, up to 32 KB dynamic (a row of sums for each team of lanes, once for each
-//            parameter); about 150 registers: one block of 256 threads a multiprocessor at least.
+//            parameter); about 150 registers, 170 with an activation: one block of 256 threads a multiprocessor at least.
 #include "dev/launch.h"
 #include "host/device.h"
 #include "host/error.h"
 #include "normalization/norm_item.cuh"
+#include "tile/activation.cuh"
 #include "tile/row_team.cuh"
 
 namespace mm1 {
@@ -29,6 +31,41 @@ struct Slopes {
   float slope;     // Of x - mean.
 };
 
+// A pack of the output's gradient from its first use to its last: as it lies in memory or, times the activation's derivative, as float32.
+template <class T, bool kActivated>
+struct Gradient {
+  uint4 bits;
+
+  MM1_DEVICE_MEMBER void set(const NormBackward&, const Item<T>&, int64_t, const Slopes&, const uint4& gradient, const uint4&) {
+    bits = gradient;
+  }
+  MM1_DEVICE_MEMBER void get(float (&gradient)[kPackElements<T>]) const { unpack(bits, gradient); }
+};
+
+template <class T>
+struct Gradient<T, true> {
+  float values[kPackElements<T>];
+
+  MM1_DEVICE_MEMBER void set(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes, const uint4& gradient,
+                             const uint4& packed_x) {
+    constexpr int kPack = kPackElements<T>;
+    const int count = item.count(pack);
+    float x[kPack];
+    unpack(gradient, values);
+    unpack(packed_x, x);
+    Affine<T> affine{};
+    affine.load(problem.weight, problem.bias, pack * kPack, count);
+    DEV_UNROLL for (int i = 0; i < kPack; i++) {
+      const float input = affine.apply(dev::multiply(dev::add(x[i], -slopes.mean), slopes.inverse), i);
+      // Beyond the row the derivative may be no number.
+      values[i] = i < count ? dev::multiply(values[i], activation_derivative(MM1_ACTIVATION_SILU, input)) : 0.0f;
+    }
+  }
+  MM1_DEVICE_MEMBER void get(float (&gradient)[kPackElements<T>]) const {
+    DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) gradient[i] = values[i];
+  }
+};
+
 template <Norm norm, class T>
 DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int64_t pack, const float (&gradient)[kPackElements<T>],
                           float (&g)[kPackElements<T>]) {
@@ -40,13 +77,13 @@ DEV_FN void load_weighted(const NormBackward& problem, const Item<T>& item, int6
 }
 
 // Adds g and g * (x - mean) of a pack; beyond the row g is 0 and x counts as the mean.
-template <class T, Norm norm>
-DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const uint4& packed_gradient, const uint4& packed_x,
-                     float mean, float (&sums)[2]) {
+template <class T, Norm norm, bool kActivated>
+DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t pack, const Gradient<T, kActivated>& held,
+                     const uint4& packed_x, float mean, float (&sums)[2]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
-  unpack(packed_gradient, gradient);
+  held.get(gradient);
   unpack(packed_x, x);
   load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
@@ -56,12 +93,12 @@ DEV_FN void add_sums(const NormBackward& problem, const Item<T>& item, int64_t p
 }
 
 // Adds one item to the sums of the parameters.
-template <class T, Norm norm>
-DEV_FN void add_parameters(const Slopes& slopes, const uint4& packed_gradient, const uint4& packed_x, float (&weight)[kPackElements<T>],
-                           float (&bias)[kPackElements<T>]) {
+template <class T, Norm norm, bool kActivated>
+DEV_FN void add_parameters(const Slopes& slopes, const Gradient<T, kActivated>& held, const uint4& packed_x,
+                           float (&weight)[kPackElements<T>], float (&bias)[kPackElements<T>]) {
   constexpr int kPack = kPackElements<T>;
   float gradient[kPack], x[kPack];
-  unpack(packed_gradient, gradient);
+  held.get(gradient);
   unpack(packed_x, x);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
     weight[i] = dev::fused_multiply_add(gradient[i], dev::multiply(dev::add(x[i], -slopes.mean), slopes.inverse), weight[i]);
@@ -69,13 +106,13 @@ DEV_FN void add_parameters(const Slopes& slopes, const uint4& packed_gradient, c
   }
 }
 
-template <Norm norm, class T>
+template <Norm norm, class T, bool kActivated>
 DEV_FN void write_gradient(const NormBackward& problem, const Item<T>& item, int64_t pack, const Slopes& slopes,
-                           const uint4& packed_gradient, const uint4& packed_x) {
+                           const Gradient<T, kActivated>& held, const uint4& packed_x) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
   float gradient[kPack], x[kPack], g[kPack];
-  unpack(packed_gradient, gradient);
+  held.get(gradient);
   unpack(packed_x, x);
   load_weighted<norm>(problem, item, pack, gradient, g);
   DEV_UNROLL for (int i = 0; i < kPack; i++) {
@@ -136,7 +173,7 @@ DEV_FN void join_teams(const NormShape& shape, uint32_t team, uint32_t place, co
   }
 }
 
-template <class T, Norm norm, bool kIsBlock>
+template <class T, Norm norm, bool kIsBlock, bool kActivated>
 DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackward problem) {
   constexpr int kPack = kPackElements<T>;
   DEV_SHARED(float, scratch, 4 * kTeamWarps);
@@ -165,17 +202,20 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
     Slopes slopes = slopes_of<T, norm>(problem, item, is_inside);
     float sums[2] = {0.0f, 0.0f};
     if (is_held) {
-      uint4 gradient[kTeamPacks], x[kTeamPacks];
+      uint4 read[kTeamPacks], x[kTeamPacks];
+      Gradient<T, kActivated> gradient[kTeamPacks];
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
         if (p * width >= packs) continue;  // Short rows, the same in all threads.
         const int64_t pack = static_cast<int64_t>(p) * width + place;
         const int count = item.count(pack);
-        gradient[p] = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
+        read[p] = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
         x[p] = load_packed(static_cast<const T*>(item.at(problem.x, pack)), item.vector, count);
       }
       DEV_UNROLL for (int p = 0; p < kTeamPacks; p++) {
         if (p * width >= packs) continue;
-        add_sums<T, norm>(problem, item, static_cast<int64_t>(p) * width + place, gradient[p], x[p], slopes.mean, sums);
+        const int64_t pack = static_cast<int64_t>(p) * width + place;
+        gradient[p].set(problem, item, pack, slopes, read[p], x[p]);
+        add_sums<T, norm>(problem, item, pack, gradient[p], x[p], slopes.mean, sums);
       }
       team_sums<kIsBlock>(sums, width, scratch, turn);
       finish_slopes<norm>(problem, sums, slopes);
@@ -188,16 +228,20 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
     }
     DEV_NO_UNROLL for (int64_t pack = place; pack < packs; pack += width) {
       const int count = item.count(pack);
-      const uint4 gradient = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
+      const uint4 read = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
       const uint4 x = load_packed(static_cast<const T*>(item.at(problem.x, pack)), item.vector, count);
+      Gradient<T, kActivated> gradient;
+      gradient.set(problem, item, pack, slopes, read, x);
       add_sums<T, norm>(problem, item, pack, gradient, x, slopes.mean, sums);
     }
     team_sums<kIsBlock>(sums, width, scratch, turn);
     finish_slopes<norm>(problem, sums, slopes);
     DEV_NO_UNROLL for (int64_t pack = place; pack < packs; pack += width) {
       const int count = item.count(pack);
-      const uint4 gradient = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
+      const uint4 read = load_packed(static_cast<const T*>(item.at(problem.output_gradient, pack)), item.vector, count);
       const uint4 x = load_packed(static_cast<const T*>(item.at(problem.x, pack)), item.vector, count);
+      Gradient<T, kActivated> gradient;
+      gradient.set(problem, item, pack, slopes, read, x);
       float weight[kPack], bias[kPack];
       DEV_UNROLL for (int i = 0; i < kPack; i++) weight[i] = bias[i] = 0.0f;
       if (has_weight && first > begin) load_floats(weight_row + pack * kPack, vector_rows, count, weight);
@@ -222,7 +266,7 @@ DEV_KERNEL DEV_BOUNDS(kTeamThreads) norm_backward(const DEV_GRID_CONST NormBackw
   }
 }
 
-template <class T, Norm norm>
+template <class T, Norm norm, bool kActivated = false>
 mm1_status launch(mm1_stream stream, const char* verb, const NormBackward& problem) {
   const RowTeam& team = problem.shape.team;
   const int64_t blocks = norm_blocks(problem.shape.items, team);
@@ -236,8 +280,8 @@ mm1_status launch(mm1_stream stream, const char* verb, const NormBackward& probl
   config.block = {kTeamThreads, 1, 1};
   config.shared_bytes = has_parameters ? static_cast<size_t>(norm_shared_bytes(problem.shape.columns, team)) : 0;
   config.stream = reinterpret_cast<dev::Stream>(stream);
-  const dev::LaunchStatus status = team.is_block ? dev::launch(config, norm_backward<T, norm, true>, problem)
-                                                 : dev::launch(config, norm_backward<T, norm, false>, problem);
+  const dev::LaunchStatus status = team.is_block ? dev::launch(config, norm_backward<T, norm, true, kActivated>, problem)
+                                                 : dev::launch(config, norm_backward<T, norm, false, kActivated>, problem);
   return launched(verb, status.code, status.text);
 }
 
@@ -245,7 +289,8 @@ template <class T>
 mm1_status launch_norm(mm1_stream stream, const char* verb, Norm norm, const NormBackward& problem) {
   switch (norm) {
     case Norm::layer:
-      return launch<T, Norm::layer>(stream, verb, problem);
+      return problem.activation == MM1_ACTIVATION_NONE ? launch<T, Norm::layer>(stream, verb, problem)
+                                                       : launch<T, Norm::layer, true>(stream, verb, problem);
     case Norm::rms:
       return launch<T, Norm::rms>(stream, verb, problem);
     default:

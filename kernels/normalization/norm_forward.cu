@@ -1,7 +1,7 @@
 // Layer norm, root-mean-square norm and unit rows, forward; with the residual add, the statistics, and per head.
 //
 // Maths      s = x + residual, rounded to the dtype as sum_output stores it; mean and variance of s in two passes, float32;
-//            output = (s - mean) * inverse * weight + bias. rms: without mean; l2: inverse = 1 / max(norm, epsilon).
+//            output = activation((s - mean) * inverse * weight + bias). rms: without mean; l2: inverse = 1 / max(norm, epsilon).
 // Order      each thread adds its packs in ascending order, element by element; then the lanes of its team pairwise; then the warps in
 //            ascending order. It depends on the columns and the dtype alone.
 // Layout     items (row, group) of any row stride; groups are contiguous columns.
@@ -11,6 +11,7 @@
 #include "dev/launch.h"
 #include "host/device.h"
 #include "normalization/norm_item.cuh"
+#include "tile/activation.cuh"
 #include "tile/row_team.cuh"
 
 namespace mm1 {
@@ -57,22 +58,11 @@ DEV_FN void write_pack(const NormForward& problem, const Item<T>& item, int64_t 
                        float (&s)[kPackElements<T>]) {
   constexpr int kPack = kPackElements<T>;
   const int count = item.count(pack);
-  const bool has_weight = norm != Norm::l2 && problem.weight.data != nullptr;
-  const bool has_bias = norm == Norm::layer && problem.bias.data != nullptr;
-  float weight[kPack], bias[kPack];
-  DEV_UNROLL for (int i = 0; i < kPack; i++) weight[i] = bias[i] = 0.0f;
-  if (has_weight) load_vector<T>(problem.weight, pack * kPack, count, weight);
-  if (has_bias) load_vector<T>(problem.bias, pack * kPack, count, bias);
-  DEV_UNROLL for (int i = 0; i < kPack; i++) {
-    float value = dev::multiply(dev::add(s[i], -mean), inverse);
-    if (has_weight && has_bias) {
-      value = dev::fused_multiply_add(value, weight[i], bias[i]);
-    } else if (has_weight) {
-      value = dev::multiply(value, weight[i]);
-    } else if (has_bias) {
-      value = dev::add(value, bias[i]);
-    }
-    s[i] = value;
+  Affine<T> affine{};
+  if (norm != Norm::l2) affine.load(problem.weight, norm == Norm::layer ? problem.bias : NormVector{}, pack * kPack, count);
+  DEV_UNROLL for (int i = 0; i < kPack; i++) s[i] = affine.apply(dev::multiply(dev::add(s[i], -mean), inverse), i);
+  if (norm == Norm::layer && problem.activation == MM1_ACTIVATION_SILU) {
+    DEV_UNROLL for (int i = 0; i < kPack; i++) s[i] = activate(MM1_ACTIVATION_SILU, s[i]);
   }
   store_pack(item.at(problem.output, pack), item.vector, count, s);
 }

@@ -1,5 +1,6 @@
 // One group of one row, as both directions of the norms see it.
 #pragma once
+#include "dev/arithmetic.cuh"
 #include "normalization/normalization.h"
 #include "tile/pack.cuh"
 
@@ -14,6 +15,30 @@ DEV_FN void load_vector(const NormVector& from, int64_t column, int count, float
     load_pack(reinterpret_cast<const T*>(from.data) + column, from.vector != 0, count, values);
   }
 }
+
+// What scales and shifts one pack of normalized values. Beyond the row, and of what is absent, 0.
+template <class T>
+struct Affine {
+  bool has_weight;
+  bool has_bias;
+  float weight[kPackElements<T>];
+  float bias[kPackElements<T>];
+
+  MM1_DEVICE_MEMBER void load(const NormVector& weights, const NormVector& biases, int64_t column, int count) {
+    has_weight = weights.data != nullptr;
+    has_bias = biases.data != nullptr;
+    DEV_UNROLL for (int i = 0; i < kPackElements<T>; i++) weight[i] = bias[i] = 0.0f;
+    if (has_weight) load_vector<T>(weights, column, count, weight);
+    if (has_bias) load_vector<T>(biases, column, count, bias);
+  }
+
+  // normal * weight + bias, of one element: the same operations in both directions.
+  MM1_DEVICE_MEMBER float apply(float normal, int i) const {
+    if (has_weight && has_bias) return dev::fused_multiply_add(normal, weight[i], bias[i]);
+    if (has_weight) return dev::multiply(normal, weight[i]);
+    return has_bias ? dev::add(normal, bias[i]) : normal;
+  }
+};
 
 // Where an item's elements lie, and how many of a pack it has.
 template <class T>

@@ -60,6 +60,12 @@ void check_least_norm(Check* check, float epsilon) {
   check->that(epsilon > 0, "epsilon is %g; the least norm must be positive.", static_cast<double>(epsilon));
 }
 
+void check_activation(Check* check, mm1_activation activation) {
+  check->enumerator("activation", activation, MM1_ACTIVATION_TANH, "mm1_activation");
+  check->that(activation == MM1_ACTIVATION_NONE || activation == MM1_ACTIVATION_SILU,
+              "activation is %d; a norm applies MM1_ACTIVATION_NONE or MM1_ACTIVATION_SILU.", activation);
+}
+
 NormVector norm_vector(const mm1_operand& operand) {
   if (!is_present(operand)) return {};
   return {static_cast<const char*>(operand.data), operand.dtype == MM1_DTYPE_FLOAT32,
@@ -159,6 +165,7 @@ void check_layer_backward(const mm1_layer_norm_backward_args& args, Check* check
   check->optional("sum_gradient", args.sum_gradient, rows, columns, dtype);
   check->operand("x", args.x, rows, columns, dtype);
   check->optional("weight", args.weight, 1, args.columns, rows == 0 || columns == 0 ? args.weight.dtype : dtype, MM1_DTYPE_FLOAT32);
+  check->optional("bias", args.bias, 1, args.columns, rows == 0 || columns == 0 ? args.bias.dtype : dtype, MM1_DTYPE_FLOAT32);
   check->operand("mean", args.mean, rows, args.groups, MM1_DTYPE_FLOAT32);
   check->operand("inverse_standard_deviation", args.inverse_standard_deviation, rows, args.groups, MM1_DTYPE_FLOAT32);
   check->operand("input_gradient", args.input_gradient, rows, columns, dtype);
@@ -172,6 +179,7 @@ void check_layer_backward(const mm1_layer_norm_backward_args& args, Check* check
                   {kSumGradient, &args.sum_gradient, rows, columns},
                   {kX, &args.x, rows, columns},
                   {"weight", &args.weight, 1, args.columns},
+                  {"bias", &args.bias, 1, args.columns},
                   {"mean", &args.mean, rows, args.groups},
                   {"inverse_standard_deviation", &args.inverse_standard_deviation, rows, args.groups}});
 }
@@ -209,7 +217,7 @@ mm1_status mm1_layer_norm_forward(mm1_stream stream, const mm1_layer_norm_forwar
   MM1_RETURN_IF_FAILED(read_args(verb, given, &args));
   Check check(verb);
   check_groups(&check, args.rows, args.groups, args.columns);
-  check.reserved("reserved", args.reserved);
+  check_activation(&check, args.activation);
   MM1_RETURN_IF_FAILED(check.status());
   const int64_t rows = args.rows, columns = args.groups * args.columns;
   const mm1_dtype dtype = args.x.dtype;
@@ -246,6 +254,7 @@ mm1_status mm1_layer_norm_forward(mm1_stream stream, const mm1_layer_norm_forwar
   problem.bias = norm_vector(args.bias);
   problem.shape = norm_shape(rows, args.groups, args.columns, dtype, {&args.x, &args.residual, &args.sum_output, &args.output});
   problem.epsilon = args.epsilon;
+  problem.activation = args.activation;
   return run_forward(stream, verb, Norm::layer, dtype == MM1_DTYPE_FLOAT32, problem);
 }
 
@@ -330,6 +339,8 @@ mm1_status mm1_layer_norm_backward(mm1_stream stream, const mm1_layer_norm_backw
   MM1_RETURN_IF_FAILED(read_args(verb, given, &args));
   Check check(verb);
   check_groups(&check, args.rows, args.groups, args.columns);
+  check_activation(&check, args.activation);
+  check.reserved("reserved", args.reserved);
   MM1_RETURN_IF_FAILED(check.status());
   check_layer_backward(args, &check);
   const Scratch scratch = scratch_of(args.rows, args.groups, args.columns, 2);
@@ -346,9 +357,11 @@ mm1_status mm1_layer_norm_backward(mm1_stream stream, const mm1_layer_norm_backw
   problem.inverse = row_operand(args.inverse_standard_deviation, args.rows);
   problem.input_gradient = row_operand(args.input_gradient, args.rows);
   problem.weight = norm_vector(args.weight);
+  problem.bias = norm_vector(args.bias);
   problem.shape = norm_shape(args.rows, args.groups, args.columns, args.output_gradient.dtype,
                              {&args.output_gradient, &args.sum_gradient, &args.x, &args.input_gradient});
   problem.beta = args.beta_input;
+  problem.activation = args.activation;
   return run_backward(stream, verb, Norm::layer, args.output_gradient.dtype == MM1_DTYPE_FLOAT32, problem, args.weight_gradient,
                       args.bias_gradient, args.beta_parameters, workspace, scratch, 2);
 }

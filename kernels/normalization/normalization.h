@@ -40,7 +40,7 @@ struct NormForward {
   NormVector bias;
   NormShape shape;
   float epsilon;
-  int32_t reserved;
+  int32_t activation;     // Of layer: MM1_ACTIVATION_NONE or MM1_ACTIVATION_SILU.
 };
 
 struct NormBackward {
@@ -51,12 +51,15 @@ struct NormBackward {
   RowOperand inverse;         // float32.
   RowOperand input_gradient;
   NormVector weight;
+  NormVector bias;            // Of layer with an activation.
   NormShape shape;
   float* weight_partial;      // [blocks, columns]; null where nobody asks.
   float* bias_partial;
   int64_t block_items;        // Items of one block of the parameters' sums, and of one block of threads.
   float epsilon;              // Of l2.
   float beta;
+  int32_t activation;         // As in the forward.
+  int32_t reserved;
 };
 
 // Items whose parameter gradients are summed before the blocks are: a constant for each width of a team. Four for each team of lanes, so
@@ -76,7 +79,7 @@ constexpr int64_t norm_shared_bytes(int64_t columns, const RowTeam& team) {
 constexpr int64_t kNormSharedBytes = norm_shared_bytes(32 * kTeamPacks * 8, {32, 0, 1, kTeamThreads / 32}) + 4 * kTeamWarps * 4;
 
 constexpr KernelBudget kNormForwardBudget{"norm_forward", kTeamThreads, 2 * kTeamWarps * 4, 96};
-constexpr KernelBudget kNormBackwardBudget{"norm_backward", kTeamThreads, kNormSharedBytes, 150};
+constexpr KernelBudget kNormBackwardBudget{"norm_backward", kTeamThreads, kNormSharedBytes, 170};
 
 mm1_status launch_norm_forward(mm1_stream stream, const char* verb, Norm norm, bool is_float32, uint32_t blocks,
                                const NormForward& problem);

@@ -29,6 +29,16 @@ public static class TestDevices
     /// </summary>
     public static IEnumerable<TheoryDataRow<string>> EngineRows(string cpu) => [new(cpu), .. NativeRows()];
 
+    /// <summary>Each of the cases on every device of both lists; where there is no native one, a skipped row says why.</summary>
+    public static IEnumerable<TheoryDataRow<string, T>> Rows<T>(params T[] cases)
+    {
+        foreach (string device in WithNative)
+        {
+            foreach (T one in cases) yield return new TheoryDataRow<string, T>(device, one);
+        }
+        if (Native.Length == 0) yield return new TheoryDataRow<string, T>("", cases[0]) { Skip = NativeMissing };
+    }
+
     /// <summary>Rows for a test that is about native devices; where there is none, a skipped row says why.</summary>
     public static IEnumerable<TheoryDataRow<string>> NativeRows() =>
         Native.Length == 0 ? [new TheoryDataRow<string>("") { Skip = NativeMissing }] : Native.Select(static device => new TheoryDataRow<string>(device));

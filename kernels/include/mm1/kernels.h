@@ -417,10 +417,11 @@ MM1_API mm1_status mm1_key_value_cache_append(
 
 /* mm1_layer_norm_forward: layer normalization over groups of columns (Ba et al. 2016), optionally of a sum:
  *     s = x + residual;  sum_output = s
- *     output = (s - mean) / sqrt(variance + epsilon) * weight + bias
+ *     output = activation((s - mean) / sqrt(variance + epsilon) * weight + bias)
  * The variance is the biased one, of the centred values (two passes, never E[s^2] - E[s]^2).
  * Each (row, group) is independent: mean and inverse_standard_deviation hold one value for each. Statistics are float32, from s as it
- * is stored in sum_output. An absent weight is 1, an absent bias 0. */
+ * is stored in sum_output. An absent weight is 1, an absent bias 0. Rejected: an activation other than MM1_ACTIVATION_NONE and
+ * MM1_ACTIVATION_SILU. */
 typedef struct mm1_layer_norm_forward_args {
   int64_t struct_size;                     /* sizeof(mm1_layer_norm_forward_args). */
   int64_t rows;                            /* Rows. */
@@ -435,16 +436,18 @@ typedef struct mm1_layer_norm_forward_args {
   mm1_operand mean;                        /* Optional float32 [rows, groups], for the backward. */
   mm1_operand inverse_standard_deviation;  /* Optional float32 [rows, groups], for the backward. */
   float epsilon;                           /* Added to the variance. Default 1e-5. */
-  int32_t reserved;                        /* Zero. */
+  mm1_activation activation;               /* Applied last: MM1_ACTIVATION_NONE or MM1_ACTIVATION_SILU. */
 } mm1_layer_norm_forward_args;
 MM1_DEFAULT_(mm1_layer_norm_forward_args, (args.groups = 1, args.epsilon = 1e-5f))
 MM1_API mm1_status mm1_layer_norm_forward(
     mm1_stream stream, const mm1_layer_norm_forward_args* args, void* workspace, int64_t workspace_bytes);
 
-/* mm1_layer_norm_backward: with n = (x - mean) * inverse_standard_deviation and g = output_gradient * weight,
+/* mm1_layer_norm_backward: with n = (x - mean) * inverse_standard_deviation, d = output_gradient * activation'(n * weight + bias) and
+ * g = d * weight,
  *     input_gradient = inverse_standard_deviation * (g - mean(g) - n * mean(g * n)) + sum_gradient + beta_input * input_gradient
- *     weight_gradient = sum over rows and groups of output_gradient * n + beta_parameters * weight_gradient
- *     bias_gradient = sum over rows and groups of output_gradient + beta_parameters * bias_gradient
+ *     weight_gradient = sum over rows and groups of d * n + beta_parameters * weight_gradient
+ *     bias_gradient = sum over rows and groups of d + beta_parameters * bias_gradient
+ * n * weight + bias is computed again, so that the forward saves nothing for the activation.
  * input_gradient is the gradient of s, which is that of x and that of residual. Parameter gradients are summed in row blocks of a
  * constant size, in order. */
 typedef struct mm1_layer_norm_backward_args {
@@ -464,6 +467,9 @@ typedef struct mm1_layer_norm_backward_args {
   mm1_operand bias_gradient;               /* Optional float32 [columns]. */
   float beta_input;                        /* Factor on the old input_gradient. */
   float beta_parameters;                   /* Factor on the old weight and bias gradients. */
+  mm1_operand bias;                        /* Optional, [columns]: the forward's. Read where there is an activation. */
+  mm1_activation activation;               /* The forward's. */
+  int32_t reserved;                        /* Zero. */
 } mm1_layer_norm_backward_args;
 MM1_DEFAULT_(mm1_layer_norm_backward_args, (args.groups = 1))
 MM1_API mm1_status mm1_layer_norm_backward(

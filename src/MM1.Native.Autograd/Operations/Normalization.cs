@@ -4,14 +4,17 @@ namespace MM1.Native.Autograd;
 
 public static partial class Functional
 {
-    /// <summary>Layer normalization over the last dimension; weight and bias [columns] are optional.</summary>
-    public static Tensor LayerNorm(Tensor x, Tensor? weight, Tensor? bias, float epsilon = 1e-5f) =>
-        LayerNorm("LayerNorm", x, null, weight, bias, epsilon).Output;
+    /// <summary>
+    /// Layer normalization over the last dimension; weight and bias [columns] are optional. With <paramref name="activation"/>
+    /// (<see cref="Activation.Silu"/>; no other is fused) its result is activated in the same pass, and so is its gradient.
+    /// </summary>
+    public static Tensor LayerNorm(Tensor x, Tensor? weight, Tensor? bias, float epsilon = 1e-5f, Activation activation = Activation.None) =>
+        LayerNorm("LayerNorm", x, null, weight, bias, epsilon, activation).Output;
 
     /// <summary>s = x + residual and its layer normalization in one pass.</summary>
     public static (Tensor Sum, Tensor Output) AddLayerNorm(Tensor x, Tensor residual, Tensor? weight, Tensor? bias, float epsilon = 1e-5f)
     {
-        (Tensor? sum, Tensor output) = LayerNorm("AddLayerNorm", x, residual, weight, bias, epsilon);
+        (Tensor? sum, Tensor output) = LayerNorm("AddLayerNorm", x, residual, weight, bias, epsilon, Activation.None);
         return (sum!.Value, output);
     }
 
@@ -48,7 +51,7 @@ public static partial class Functional
         return Kernel.End(Operation, output);
     }
 
-    private static (Tensor? Sum, Tensor Output) LayerNorm(string operation, Tensor x, Tensor? residual, Tensor? weight, Tensor? bias, float epsilon)
+    private static (Tensor? Sum, Tensor Output) LayerNorm(string operation, Tensor x, Tensor? residual, Tensor? weight, Tensor? bias, float epsilon, Activation activation)
     {
         TensorState input = x.State;
         TensorState? shortcut = residual?.State, gain = weight?.State, offset = bias?.State;
@@ -72,10 +75,11 @@ public static partial class Functional
             Mean = mean?.AsRowsOf(1) ?? default,
             InverseStandardDeviation = deviation?.AsRowsOf(1) ?? default,
             Epsilon = epsilon,
+            Activation = activation,
         });
         if (records)
         {
-            var node = new NormNode(operation, input, shortcut, sum, gain, offset, mean, deviation!);
+            var node = new NormNode(operation, input, shortcut, sum, gain, offset, mean, deviation!, activation);
             arena.Tape.Record(node, output, sum);
         }
         return Finish(operation, output, sum);
@@ -105,7 +109,7 @@ public static partial class Functional
         });
         if (records)
         {
-            var node = new NormNode(operation, input, shortcut, sum, gain, null, null, inverse!);
+            var node = new NormNode(operation, input, shortcut, sum, gain, null, null, inverse!, Activation.None);
             arena.Tape.Record(node, output, sum);
         }
         return Finish(operation, output, sum);
@@ -138,7 +142,8 @@ public static partial class Functional
 
     /// <summary>
     /// Layer norm (with a mean) and RMS norm (without): the gradient of what was normalized goes to x and, unchanged, to the
-    /// residual; the gradient that arrives at the sum by the residual stream is added in the same pass.
+    /// residual; the gradient that arrives at the sum by the residual stream is added in the same pass. For an activation nothing more is
+    /// saved: the kernel normalizes again.
     /// </summary>
     private sealed class NormNode : Node
     {
@@ -146,15 +151,19 @@ public static partial class Functional
         private readonly TensorState _input;
         private readonly TensorState? _residual, _weight, _bias, _mean;
         private readonly TensorState _normalized, _inverse;
+        private readonly Activation _activation;
 
-        public NormNode(string operation, TensorState input, TensorState? residual, TensorState? sum, TensorState? weight, TensorState? bias, TensorState? mean, TensorState inverse)
+        public NormNode(string operation, TensorState input, TensorState? residual, TensorState? sum, TensorState? weight, TensorState? bias, TensorState? mean, TensorState inverse,
+            Activation activation)
         {
             _operation = operation;
             _input = input;
             _residual = residual;
             _normalized = Save(sum ?? input);
             _weight = weight is null ? null : Save(weight);
-            _bias = bias;
+            // Only an activation's input depends on it.
+            _bias = bias is null || activation == Activation.None ? bias : Save(bias);
+            _activation = activation;
             _mean = Own(mean);
             _inverse = Own(inverse)!;
         }
@@ -227,6 +236,8 @@ public static partial class Functional
                     BiasGradient = biasGradient?.Operand ?? default,
                     BetaInput = betaInput,
                     BetaParameters = beta,
+                    Bias = _activation == Activation.None ? default : _bias?.Operand ?? default,
+                    Activation = _activation,
                 };
                 device.Kernels.LayerNormBackward(device.Launch(device.Kernels.LayerNormBackwardWorkspaceBytes(args)), args);
                 Gradients.CommitSum(_weight, weightGradient);

@@ -7,13 +7,13 @@ public partial interface IKernels
 {
     /// <summary>
     /// Layer normalization over groups of columns (Ba et al. 2016), optionally of a sum: s = X + Residual; SumOutput = s;
-    /// Output = (s - mean) / sqrt(variance + Epsilon) * Weight + Bias. The variance is the biased one.
+    /// Output = activation((s - mean) / sqrt(variance + Epsilon) * Weight + Bias). The variance is the biased one.
     /// </summary>
     void LayerNormForward(in Launch launch, in LayerNormForwardArgs args);
 
     /// <summary>
     /// Gradients of <see cref="LayerNormForward"/>: of s (which is that of X and of Residual), Weight and Bias. Weight and bias
-    /// gradients are summed in fixed row blocks, in order.
+    /// gradients are summed in fixed row blocks, in order. What the activation was given is computed again from X and the statistics.
     /// </summary>
     void LayerNormBackward(in Launch launch, in LayerNormBackwardArgs args);
 
@@ -75,8 +75,8 @@ public record struct LayerNormForwardArgs
     public Operand InverseStandardDeviation;
     /// <summary>Added to the variance.</summary>
     public float Epsilon = 1e-5f;
-    /// <summary>Zero.</summary>
-    public int Reserved;
+    /// <summary>Applied last: <see cref="Activation.None"/> or <see cref="Activation.Silu"/>.</summary>
+    public Activation Activation;
 
     /// <summary>Defaults; every other field zero.</summary>
     public LayerNormForwardArgs() { }
@@ -116,6 +116,12 @@ public record struct LayerNormBackwardArgs
     public float BetaInput;
     /// <summary>Factor on the old weight and bias gradients.</summary>
     public float BetaParameters;
+    /// <summary>Optional, [Columns]: the forward's. Read where there is an activation.</summary>
+    public Operand Bias;
+    /// <summary>The forward's.</summary>
+    public Activation Activation;
+    /// <summary>Zero.</summary>
+    public int Reserved;
 
     /// <summary>Defaults; every other field zero.</summary>
     public LayerNormBackwardArgs() { }

@@ -39,8 +39,8 @@ public sealed class AbstractorBlock : Module
     /// <summary>x [n, height, width, in] to [n, height, width, channels].</summary>
     public Tensor Forward(Tensor x)
     {
-        Tensor y = Functional.Activate(_norm1.Forward(_first.Forward(x)), Activation.Silu);
-        y = Functional.Activate(_norm2.Forward(_second.Forward(y)), Activation.Silu);
+        Tensor y = _norm1.Forward(_first.Forward(x), Activation.Silu);
+        y = _norm2.Forward(_second.Forward(y), Activation.Silu);
         Tensor mean = Functional.Reshape(Functional.AdaptiveAveragePool2d(y, 1, 1), [y.Shape[0], y.Shape[3]]);
         Tensor scale = _excite.Forward(_squeeze.Forward(mean, Activation.Silu), Activation.Sigmoid);
         y = _norm3.Forward(_third.Forward(Functional.Multiply(y, scale, perImage: true)));

@@ -16,7 +16,8 @@ public sealed class VisionTransformer : Module
     private readonly Parameter? _classEmbedding, _positionEmbedding;
     private readonly Linear? _projection;
     private readonly VisionBlock[] _layers;
-    private readonly Dictionary<(int Height, int Width), float[]> _sinCos = [];
+    // Of fixed positions, by grid: that of training from the start, others when they first come.
+    private readonly Dictionary<(int Height, int Width), Constant> _sinCos = [];
 
     /// <summary>Describes the model.</summary>
     public VisionTransformer(VisionConfig config)
@@ -83,6 +84,23 @@ public sealed class VisionTransformer : Module
         return _projection is null ? pooled : _projection.Forward(pooled);
     }
 
+    /// <inheritdoc/>
+    protected override void OnBuilt(Device device)
+    {
+        if (Config.Position == PatchPositionKind.SinCos) SinCos(device, Config.Grid, Config.Grid);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            foreach (Constant table in _sinCos.Values) table.Dispose();
+            _sinCos.Clear();
+        }
+        base.Dispose(disposing);
+    }
+
     /// <summary>Images to tokens [n * (class + patches), width] after the first blocks.</summary>
     private Tensor Tokens(Tensor images, int layers, Tensor? prefixLengths)
     {
@@ -117,13 +135,17 @@ public sealed class VisionTransformer : Module
                 ? _positionEmbedding
                 : Functional.InterpolateGrid(_positionEmbedding, PrefixTokens, (Config.Grid, Config.Grid), (height, width), Config.AntialiasPositions);
         }
-        if (!_sinCos.TryGetValue((height, width), out float[]? table))
-        {
-            // A class token has no position.
-            table = [.. new float[PrefixTokens * Config.Width], .. SinCosPositions.Table(height, width, Config.Width)];
-            _sinCos.Add((height, width), table);
-        }
-        return Tensor.From(table, [PrefixTokens + (long)height * width, Config.Width]).To(ComputeDType);
+        return SinCos(Device!, height, width).Value;
+    }
+
+    private Constant SinCos(Device device, int height, int width)
+    {
+        if (_sinCos.TryGetValue((height, width), out Constant? table)) return table;
+        // A class token has no position.
+        float[] values = [.. new float[PrefixTokens * Config.Width], .. SinCosPositions.Table(height, width, Config.Width)];
+        table = new Constant(device, values, [PrefixTokens + (long)height * width, Config.Width], ComputeDType);
+        _sinCos.Add((height, width), table);
+        return table;
     }
 
     private (int Height, int Width) GridOf(Tensor images)

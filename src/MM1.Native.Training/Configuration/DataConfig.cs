@@ -58,8 +58,8 @@ public sealed record DataConfig
     public int MaximumImages { get; init; } = 16;
 
     /// <summary>
-    /// Whether padded positions and images go through the model too, so that every step has the same shapes, as a captured step needs (default false: they are left out, which
-    /// costs less; the loss is the same but for rounding).
+    /// Whether padded positions and as many images as a batch can hold go through the model too, so that every step has the same shapes, as <c>capture</c> needs (default false: they are left out,
+    /// which costs less; the loss is the same but for rounding).
     /// </summary>
     public bool FixedShapes { get; init; }
 

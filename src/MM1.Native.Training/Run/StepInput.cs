@@ -26,16 +26,22 @@ internal sealed class StepInput(PackingOptions packing, bool keepsPadding)
     /// <summary>Rows of the last batch.</summary>
     public int Rows { get; private set; }
 
+    /// <summary>Targets and sources of a batch that is taken with its padding.</summary>
+    public void Describe(PackedBatch batch)
+    {
+        Rows = batch.TokenIds.Length;
+        batch.Targets.Span.CopyTo(_targets);
+        for (int sequence = 0; sequence < batch.Sequences; sequence++) _sources.AsSpan(sequence * batch.Length, batch.Length).Fill(batch.SourceOfSequence[sequence]);
+    }
+
     /// <summary>Copies a batch into the current arena.</summary>
     public Mm1Batch Take(PackedBatch batch)
     {
         ReadOnlySpan<float> images = batch.Images.Span;
         if (keepsPadding)
         {
-            Rows = batch.TokenIds.Length;
-            batch.Targets.Span.CopyTo(_targets);
-            for (int sequence = 0; sequence < batch.Sequences; sequence++) _sources.AsSpan(sequence * batch.Length, batch.Length).Fill(batch.SourceOfSequence[sequence]);
-            return Mm1Batch.From(batch.TokenIds.Span, batch.Positions.Span, batch.Targets.Span, batch.Placement.Span, batch.CuSeqlens.Span, batch.LongestDocument, images, batch.ImageSize);
+            Describe(batch);
+            return Mm1Batch.From(batch.TokenIds.Span, batch.Positions.Span, batch.Targets.Span, batch.Placement.Span, batch.CuSeqlens.Span, batch.Length, images, batch.ImageSize);
         }
         int at = 0, longest = 0;
         _cuSeqlens.Clear();

@@ -82,6 +82,7 @@ internal sealed class Trainer : IDisposable
     private readonly float[] _tokenLosses;
     private readonly double[] _sourceLosses;
     private readonly int[] _sourceTargets;
+    private RecordedSteps? _recorded;
     private MixtureCursor? _cursor;
     private long _savedStep = -1;
 
@@ -133,6 +134,8 @@ internal sealed class Trainer : IDisposable
     /// <exception cref="CheckpointException">A checkpoint could not be written.</exception>
     public TrainStatus Run(long stopStep, CancellationToken cancellationToken)
     {
+        using RecordedSteps? recorded = _config.Capture ? new RecordedSteps(_model, _optimizer, _parts.Packing, _config.Accumulation, (float)_config.Optimizer.ZLoss) : null;
+        _recorded = recorded;
         _meter.Begin(_feed.Waited);
         while (Step < stopStep && !cancellationToken.IsCancellationRequested)
         {
@@ -180,8 +183,9 @@ internal sealed class Trainer : IDisposable
         }
         bool traces = _config.Trace.Step == step;
         using StepTrace? trace = traces ? new StepTrace(_device) : null;
-        (double loss, IReadOnlyList<SourceLoss> sources) = Backward(batches, targets, trace);
-        SkipCause? cause = Update(step, loss, trace, out double norm);
+        double norm;
+        (double loss, IReadOnlyList<SourceLoss> sources) = _recorded is null ? Backward(batches, targets, trace) : default;
+        SkipCause? cause = _recorded is null ? Update(step, loss, trace, out norm) : Replay(_recorded, step, batches, targets, out loss, out sources, out norm);
         if (trace is not null)
         {
             string path = Path.Combine(_parts.OutDirectory, "trace.json");
@@ -282,13 +286,44 @@ internal sealed class Trainer : IDisposable
             foreach (Parameter parameter in _model.Parameters()) parameter.ZeroGradient();
             return cause;
         }
-        _optimizer.LearningRate = (float)Schedule.At(step);
-        double limit = _guard.GradientNormLimit;
-        _optimizer.SkipAboveGradientNorm = limit < float.MaxValue ? (float)limit : 0;
+        Prepare(step);
         bool updated;
         using (trace?.Phase("optimizer"))
             updated = _optimizer.Step();
         norm = _optimizer.GradientNorm;
+        if (updated) return null;
+        return double.IsFinite(norm) ? SkipCause.GradientSpike : SkipCause.GradientNotFinite;
+    }
+
+    /// <summary>What the optimizer is told of a step before it.</summary>
+    private void Prepare(long step)
+    {
+        _optimizer.LearningRate = (float)Schedule.At(step);
+        double limit = _guard.GradientNormLimit;
+        _optimizer.SkipAboveGradientNorm = limit < float.MaxValue ? (float)limit : 0;
+    }
+
+    /// <summary>The whole step as one recording; what the guard can say of it, the device has decided.</summary>
+    private SkipCause? Replay(RecordedSteps recorded, long step, IReadOnlyList<PackedBatch> batches, int targets, out double loss, out IReadOnlyList<SourceLoss> sources, out double norm)
+    {
+        Prepare(step);
+        bool updated = recorded.Run(batches, targets);
+        norm = _optimizer.GradientNorm;
+        loss = 0;
+        Array.Clear(_sourceLosses);
+        Array.Clear(_sourceTargets);
+        for (int i = 0; i < batches.Count; i++)
+        {
+            _input.Describe(batches[i]);
+            loss += recorded.Loss(i);
+            CountSources(recorded.TokenLosses(i));
+        }
+        sources = SourceLosses();
+        if (!double.IsFinite(loss))
+        {
+            if (updated) throw Fail(step, batches, $"At step {step} {_guard.Describe(SkipCause.LossNotFinite, loss, norm)}, though the gradient norm is {norm}: the recorded step was made. Continue from a checkpoint with capture: false");
+            return SkipCause.LossNotFinite;
+        }
         if (updated) return null;
         return double.IsFinite(norm) ? SkipCause.GradientSpike : SkipCause.GradientNotFinite;
     }

@@ -66,7 +66,7 @@ public sealed class TrainingData
             $"must be at most the model's decoder.maxPositions ({model.Decoder.MaxPositions})");
         Check.That(model.Decoder.Vocabulary >= Tokenizer.VocabularySize, "model.decoder.vocabulary", model.Decoder.Vocabulary, $"must be at least the tokenizer's ({Tokenizer.VocabularySize}); leave it out to take that");
         using var described = new Mm1Model(model);
-        return new PackingOptions
+        var packing = new PackingOptions
         {
             Seed = config.Seed,
             Unit = data.Unit,
@@ -83,6 +83,7 @@ public sealed class TrainingData
             Workers = data.Workers,
             Prefetch = data.Prefetch,
         };
+        return data.FixedShapes && packing.ImageCapacity > 0 ? packing with { ImageBuckets = [packing.ImageCapacity] } : packing;
     }
 
     private static TrainingData OpenWorld(DataConfig config, DocumentFormats formats)

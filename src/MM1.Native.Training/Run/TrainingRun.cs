@@ -110,6 +110,8 @@ public static class TrainingRun
             }
             return new RunResult(TrainStatus.Finished, summary, last.Path, WasFinished: true);
         }
+        if (config.Capture && options.Device is not CudaDevice)
+            throw new ConfigurationException($"capture: device {options.Device} records no work; set capture to false, or train on cuda:N or cuda-emulated.");
         using var model = new Mm1Model(plan.Model);
         model.Build(options.Device, config.Seed, ShadowOf(config, options.Device));
         if (from is null) InitialWeights.Load(model, config.Init);

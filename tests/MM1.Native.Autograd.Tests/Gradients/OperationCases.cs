@@ -95,6 +95,8 @@ internal static partial class OperationCases
         yield return new("LayerNorm without bias", [[6, 8], [8]], (_, t) => Functional.LayerNorm(t[0], t[1], null));
         yield return new("LayerNorm without weight", [[6, 8], [8]], (_, t) => Functional.LayerNorm(t[0], null, t[1]));
         yield return new("LayerNorm bare", [[6, 8]], (_, t) => Functional.LayerNorm(t[0], null, null, 1e-3f));
+        yield return new("LayerNorm and SiLU", [[2, 3, 8], [8], [8]], (_, t) => Functional.LayerNorm(t[0], t[1], t[2], activation: Activation.Silu));
+        yield return new("LayerNorm of 17 and SiLU without weight", [[6, 17], [17]], (_, t) => Functional.LayerNorm(t[0], null, t[1], activation: Activation.Silu));
         yield return new("AddLayerNorm", [[2, 3, 8], [2, 3, 8], [8], [8]], (_, t) => Both(Functional.AddLayerNorm(t[0], t[1], t[2], t[3])));
         yield return new("AddLayerNorm of x and x", [[6, 8], [8], [8]], (_, t) => Both(Functional.AddLayerNorm(t[0], t[0], t[1], t[2])));
         yield return new("RmsNorm", [[2, 3, 8], [8]], (_, t) => Functional.RmsNorm(t[0], t[1]));

@@ -6,8 +6,8 @@ namespace MM1.Native.Autograd.Tests;
 
 public sealed class ModuleTests
 {
-    [Fact]
-    public void NamesAreDottedAndInOrder()
+    [Theory, MemberData(nameof(Devices))]
+    public void NamesAreDottedAndInOrder(string deviceName)
     {
         var mlp = new Mlp(4, 8);
         Assert.Equal(["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"], mlp.Parameters().Names);
@@ -16,7 +16,7 @@ public sealed class ModuleTests
         Assert.Equal(["qkv.weight", "qkv.bias", "output.weight", "output.bias", "query_norm.weight", "key_norm.weight"], attention.Parameters().Names);
         Assert.Equal([64, 32], attention.Qkv.Weight.Shape);
         Assert.Equal((2, 8), (attention.KeyValueHeads, attention.HeadSize));
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var model = new TinyDecoder(new TinyConfig(), device, 1);
         Assert.Equal(["layers.0.attention_norm.weight", "layers.0.attention.qkv.weight", "layers.0.attention.output.weight", "layers.0.mlp_norm.weight", "layers.0.mlp.gate_up.weight", "layers.0.mlp.down.weight"],
             model.Parameters().Names.Where(name => name.StartsWith("layers.0", StringComparison.Ordinal)));
@@ -42,10 +42,10 @@ public sealed class ModuleTests
         Assert.Equal(6, parameters.Count(parameter => !parameter.RequiresGradient));
     }
 
-    [Fact]
-    public void FreezingBeforeBuildHolds()
+    [Theory, MemberData(nameof(Devices))]
+    public void FreezingBeforeBuildHolds(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
         using var linear = new Linear(4, 3);
         linear.Parameters().Freeze("weight");
         linear.Build(device, 1);
@@ -53,10 +53,12 @@ public sealed class ModuleTests
         Assert.True(linear.Bias!.Value.RequiresGradient);
     }
 
-    [Fact]
-    public void LayersAreTheirFunctions()
+    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.EngineRows("cpu/2");
+
+    [Theory, MemberData(nameof(Devices))]
+    public void LayersAreTheirFunctions(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using var all = new Zoo();
         all.Build(device, 1);
         foreach (Parameter parameter in all.Parameters()) parameter.Load(Samples.Normal((int)parameter.Elements, parameter.Elements));
@@ -66,6 +68,8 @@ public sealed class ModuleTests
         Same(all.Mlp.Forward(x, r), Functional.Linear(Functional.Linear(x, all.Mlp.First.Weight, all.Mlp.First.Bias, Activation.Gelu), all.Mlp.Second.Weight, all.Mlp.Second.Bias, residual: r));
         Same(all.SwiGlu.Forward(x, r), Functional.Linear(Functional.GatedActivation(Functional.Linear(x, all.SwiGlu.GateUp.Weight)), all.SwiGlu.Down.Weight, residual: r));
         Same(all.LayerNorm.Forward(x), Functional.LayerNorm(x, all.LayerNorm.Weight, all.LayerNorm.Bias, 1e-3f));
+        Same(all.LayerNorm.Forward(x, Activation.Silu), Functional.LayerNorm(x, all.LayerNorm.Weight, all.LayerNorm.Bias, 1e-3f, Activation.Silu));
+        Same(all.LayerNorm.Forward(x, Activation.Silu), Functional.Activate(all.LayerNorm.Forward(x), Activation.Silu));
         Same(all.RmsNorm.Forward(x), Functional.RmsNorm(x, all.RmsNorm.Weight));
         Same(all.LayerNorm.Forward(x, r).Output, Functional.LayerNorm(x + r, all.LayerNorm.Weight, all.LayerNorm.Bias, 1e-3f));
         Same(all.RmsNorm.Forward(x, r).Sum, x + r);
@@ -85,10 +89,40 @@ public sealed class ModuleTests
         }
     }
 
-    [Fact]
-    public void ADisposedModelFreesItsParametersAndSaysSo()
+    /// <summary>A table beside the parameters: exact in float32, rounded to bfloat16 as a cast does, and dead with the constant.</summary>
+    [Theory, MemberData(nameof(Devices))]
+    public void AConstantIsATensorOfNoArena(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/1");
+        using Device device = TestDevices.Open(deviceName);
+        float[] values = Samples.Normal(1, 12);
+        long live;
+        Tensor value;
+        using (var table = new Constant(device, values, [3, 4]))
+        using (var halves = new Constant(device, values, [3, 4], DType.BFloat16))
+        {
+            value = table.Value;
+            Assert.Equal(values, value.ToArray());
+            using (device.BeginStep())
+            {
+                Assert.Equal(Tensor.From(values, [3, 4]).To(DType.BFloat16).ToArray(), halves.Value.ToArray());
+                Tensor x = Tensor.From(values, [3, 4], requiresGradient: true);
+                Functional.Sum(x * value).Backward();
+                Assert.Equal(values, x.Gradient!.Value.ToArray());
+                Assert.Null(value.Gradient);
+            }
+            Assert.Equal(values, table.Value.ToArray());
+            live = DeviceMemory.LiveBlocks;
+        }
+        Assert.Equal(live - 2, DeviceMemory.LiveBlocks);
+        Assert.Throws<InvalidOperationException>(() => value.ToArray());
+        Assert.StartsWith("A constant is Float32 or BFloat16, not Int32.", Assert.Throws<ArgumentException>(() => new Constant(device, values, [3, 4], DType.Int32)).Message, StringComparison.Ordinal);
+        Assert.StartsWith("12 values do not fill [3, 5].", Assert.Throws<ArgumentException>(() => new Constant(device, values, [3, 5])).Message, StringComparison.Ordinal);
+    }
+
+    [Theory, MemberData(nameof(Devices))]
+    public void ADisposedModelFreesItsParametersAndSaysSo(string deviceName)
+    {
+        using Device device = TestDevices.Open(deviceName);
         long before = DeviceMemory.LiveBlocks;
         var linear = new Linear(4, 3);
         linear.Build(device, 1, DType.Float16);

@@ -85,6 +85,12 @@ public sealed class RowsInBFloat16Tests
     [Theory, MemberData(nameof(Shapes))]
     public void NormsBothWays(string device, int columns, int padding)
     {
+        BothWays(device, columns, padding, Activation.None);
+        BothWays(device, columns, padding, Activation.Silu);
+    }
+
+    private static void BothWays(string device, int columns, int padding, Activation activation)
+    {
         const float epsilon = 1e-5f;
         float[] x = Values(1, Rows * columns), residual = Values(2, Rows * columns), weight = Samples.Normal(3, columns), dy = Values(4, Rows * columns);
         using var bench = new KernelBench(device);
@@ -103,6 +109,7 @@ public sealed class RowsInBFloat16Tests
             Mean = mean,
             InverseStandardDeviation = inverse,
             Epsilon = epsilon,
+            Activation = activation,
         });
         var args = new LayerNormBackwardArgs
         {
@@ -116,19 +123,20 @@ public sealed class RowsInBFloat16Tests
             InputGradient = gradient,
             WeightGradient = weightGradient,
             BiasGradient = biasGradient,
+            Activation = activation,
         };
         bench.Kernels.LayerNormBackward(bench.Launch(bench.Kernels.LayerNormBackwardWorkspaceBytes(args)), args);
         bench.CheckGuards();
         // Statistics are those of the sum as it is stored.
         float[] s = Storage.Round([.. x.Zip(residual, (a, b) => a + b)], DType.BFloat16);
         Agreement.CheckBitwise("sum", sum.DownloadFloats(), s);
-        var exact = NormalizationReference.NormForward(true, Samples.As<double>(s), null, Samples.As<double>(weight), null, Rows, 1, columns, epsilon);
-        var plain = NormalizationReference.NormForward(true, s, null, weight, null, Rows, 1, columns, epsilon);
+        var exact = NormalizationReference.NormForward(true, Samples.As<double>(s), null, Samples.As<double>(weight), null, Rows, 1, columns, epsilon, activation);
+        var plain = NormalizationReference.NormForward(true, s, null, weight, null, Rows, 1, columns, epsilon, activation);
         Check("output", output, i => exact.Output[i], i => plain.Output[i]);
         Agreement.Check("mean", mean.Download(), exact.Mean, plain.Mean);
         Agreement.Check("inverse", inverse.Download(), exact.Inverse, plain.Inverse);
-        var gradients = NormalizationReference.NormBackward(true, Samples.As<double>(dy), Samples.As<double>(s), Samples.As<double>(weight), Rows, 1, columns, epsilon);
-        var plainGradients = NormalizationReference.NormBackward(true, dy, s, weight, Rows, 1, columns, epsilon);
+        var gradients = NormalizationReference.NormBackward(true, Samples.As<double>(dy), Samples.As<double>(s), Samples.As<double>(weight), Rows, 1, columns, epsilon, null, activation);
+        var plainGradients = NormalizationReference.NormBackward(true, dy, s, weight, Rows, 1, columns, epsilon, null, activation);
         Check("input gradient", gradient, i => gradients.Input[i], i => plainGradients.Input[i]);
         Agreement.Check("weight gradient", weightGradient.Download(), gradients.Weight, plainGradients.Weight);
         Agreement.Check("bias gradient", biasGradient.Download(), gradients.Bias, plainGradients.Bias);

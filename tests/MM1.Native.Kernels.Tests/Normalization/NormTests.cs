@@ -10,7 +10,7 @@ public sealed class NormTests
 
     /// <summary>Shape, optional operands and row stride above the columns of one case.</summary>
     private sealed record Case(bool Centered, int Rows, int Groups, int Columns, bool Residual = false, bool Weight = true, bool Bias = false,
-        bool SumGradient = false, float Beta = 0, int Padding = 0, double Offset = 0)
+        bool SumGradient = false, float Beta = 0, int Padding = 0, double Offset = 0, Activation Activation = Activation.None)
     {
         public int Width => Groups * Columns;
 
@@ -39,6 +39,12 @@ public sealed class NormTests
         new(true, 37, 3, 17, Residual: true, Weight: false, Bias: true, SumGradient: true, Beta: -2, Padding: 3),
         new(true, 70, 2, 48, Weight: false, Offset: 30),
         new(true, 65, 1, 63, Residual: true, Bias: true, SumGradient: true),
+        new(true, 70, 1, 36, Bias: true, Activation: Activation.Silu),
+        new(true, 37, 3, 17, Residual: true, Weight: false, Bias: true, SumGradient: true, Beta: -2, Padding: 3, Activation: Activation.Silu),
+        new(true, 130, 2, 100, Residual: true, SumGradient: true, Beta: 0.5f, Activation: Activation.Silu),
+        new(true, 9, 1, 15, Weight: false, Bias: false, Padding: 1, Activation: Activation.Silu),
+        new(true, 66, 1, 300, Weight: false, Bias: true, Activation: Activation.Silu),
+        new(true, 0, 1, 16, Bias: true, Beta: 1, Activation: Activation.Silu),
         new(false, 3, 1, 256),
         new(false, 5, 1, 77, Residual: true, SumGradient: true, Padding: 3),
         new(false, 130, 16, 32, Beta: 0.5f),
@@ -72,8 +78,8 @@ public sealed class NormTests
         (float[] sum, float[] output, float[] mean, float[] inverse) = RunForward(device, c, x, residual, weight, bias, c.Rows);
         if (c.Columns == 0) return;
         NormalizationReference.Forward<double> reference = NormalizationReference.NormForward(c.Centered, Double(x)!, Double(residual), Double(weight), Double(bias),
-            c.Rows, c.Groups, c.Columns, Epsilon);
-        NormalizationReference.Forward<float> plain = NormalizationReference.NormForward(c.Centered, x, residual, weight, bias, c.Rows, c.Groups, c.Columns, Epsilon);
+            c.Rows, c.Groups, c.Columns, Epsilon, c.Activation);
+        NormalizationReference.Forward<float> plain = NormalizationReference.NormForward(c.Centered, x, residual, weight, bias, c.Rows, c.Groups, c.Columns, Epsilon, c.Activation);
         Agreement.Check($"{c} output", output, reference.Output, plain.Output);
         Agreement.Check($"{c} inverse", inverse, reference.Inverse, plain.Inverse);
         if (c.Residual) Agreement.CheckBitwise($"{c} sum", sum, plain.Sum);
@@ -90,8 +96,9 @@ public sealed class NormTests
         float[] oldWeight = Samples.Normal(8, c.Columns), oldBias = Samples.Normal(9, c.Columns);
         (float[] input, float[] weight, float[] bias) = RunBackward(device, c, dy, sumGradient, c.X, c.WeightValues, c.Rows, old, oldWeight, oldBias);
         NormalizationReference.Gradients<double> reference = NormalizationReference.NormBackward(c.Centered, Double(dy)!, Double(c.X)!, Double(c.WeightValues),
-            c.Rows, c.Groups, c.Columns, Epsilon);
-        NormalizationReference.Gradients<float> plain = NormalizationReference.NormBackward(c.Centered, dy, c.X, c.WeightValues, c.Rows, c.Groups, c.Columns, Epsilon);
+            c.Rows, c.Groups, c.Columns, Epsilon, Double(c.BiasValues), c.Activation);
+        NormalizationReference.Gradients<float> plain = NormalizationReference.NormBackward(c.Centered, dy, c.X, c.WeightValues, c.Rows, c.Groups, c.Columns, Epsilon,
+            c.BiasValues, c.Activation);
         Agreement.Check($"{c} input gradient", input,
             NormalizationReference.Accumulate(reference.Input, c.Beta, Double(old)!, Double(sumGradient)),
             NormalizationReference.Accumulate(plain.Input, c.Beta, old, sumGradient));
@@ -104,16 +111,49 @@ public sealed class NormTests
         }
     }
 
+    /// <summary>One pass has the bits of the norm followed by the activation, both ways, on every device in float32.</summary>
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void ReferenceBackwardIsTheGradient(bool centered)
+    [MemberData(nameof(Cases))]
+    public void ActivatedHasTheBitsOfTwoPasses(string device, int index)
+    {
+        Case c = AllCases[index] with { Activation = Activation.Silu };
+        if (!c.Centered || c.Columns == 0) return;
+        Case bare = c with { Activation = Activation.None };
+        float[] dy = Samples.Normal(5, c.Rows * c.Width), old = Samples.Normal(7, c.Rows * c.Width), oldWeight = Samples.Normal(8, c.Columns), oldBias = Samples.Normal(9, c.Columns);
+        float[]? sumGradient = c.SumGradient ? Samples.Normal(6, c.Rows * c.Width) : null;
+        float[] normalized = RunForward(device, bare, c.X, null, c.WeightValues, c.BiasValues, c.Rows).Output;
+        float[] activated = RunForward(device, c, c.X, null, c.WeightValues, c.BiasValues, c.Rows).Output;
+        using var bench = new KernelBench(device);
+        DeviceBuffer x = bench.Input(normalized, c.Rows, c.Width)!, y = bench.Output(c.Rows, c.Width), dx = bench.Output(c.Rows, c.Width);
+        bench.Kernels.ActivationForward(default, new ActivationForwardArgs { Activation = Activation.Silu, Rows = c.Rows, Columns = c.Width, X = x, Output = y });
+        Agreement.CheckBitwise("output", activated, y.Download());
+        bench.Kernels.ActivationBackward(default, new ActivationBackwardArgs
+        {
+            Activation = Activation.Silu,
+            Rows = c.Rows,
+            Columns = c.Width,
+            OutputGradient = bench.Input(dy, c.Rows, c.Width),
+            X = ForwardOfBackward(bench, c),
+            InputGradient = dx,
+        });
+        var two = RunBackward(device, bare, dx.Download(), sumGradient, c.X, c.WeightValues, c.Rows, old, oldWeight, oldBias);
+        var one = RunBackward(device, c, dy, sumGradient, c.X, c.WeightValues, c.Rows, old, oldWeight, oldBias);
+        Agreement.CheckBitwise("input gradient", one.Input, two.Input);
+        Agreement.CheckBitwise("weight gradient", one.Weight, two.Weight);
+        Agreement.CheckBitwise("bias gradient", one.Bias, two.Bias);
+    }
+
+    [Theory]
+    [InlineData(true, Activation.None)]
+    [InlineData(false, Activation.None)]
+    [InlineData(true, Activation.Silu)]
+    public void ReferenceBackwardIsTheGradient(bool centered, Activation activation)
     {
         const int rows = 3, groups = 2, columns = 5;
         double[] x = Double(Samples.Normal(1, rows * groups * columns))!, weight = Double(Samples.Normal(2, columns))!, bias = Double(Samples.Normal(3, columns))!;
         double[] dy = Double(Samples.Normal(4, x.Length))!;
-        NormalizationReference.Gradients<double> gradients = NormalizationReference.NormBackward(centered, dy, x, weight, rows, groups, columns, Epsilon);
-        double Loss(double[] _) => NormalizationReference.NormForward(centered, x, null, weight, bias, rows, groups, columns, Epsilon)
+        NormalizationReference.Gradients<double> gradients = NormalizationReference.NormBackward(centered, dy, x, weight, rows, groups, columns, Epsilon, bias, activation);
+        double Loss(double[] _) => NormalizationReference.NormForward(centered, x, null, weight, bias, rows, groups, columns, Epsilon, activation)
             .Output.Zip(dy, (value, gradient) => value * gradient).Sum();
         Agreement.CheckFiniteDifferences("x", Loss, x, gradients.Input);
         Agreement.CheckFiniteDifferences("weight", Loss, weight, gradients.Weight);
@@ -124,9 +164,10 @@ public sealed class NormTests
     [InlineData(true, 700, 1, 96)]
     [InlineData(true, 700, 1, 24)]
     [InlineData(false, 700, 3, 33)]
-    public void RowsAreInvariant(bool centered, int rows, int groups, int columns)
+    [InlineData(true, 700, 1, 36, Activation.Silu)]
+    public void RowsAreInvariant(bool centered, int rows, int groups, int columns, Activation activation = Activation.None)
     {
-        var c = new Case(centered, rows, groups, columns, Residual: true, Bias: centered, SumGradient: true);
+        var c = new Case(centered, rows, groups, columns, Residual: true, Bias: centered, SumGradient: true, Activation: activation);
         float[] x = c.X, residual = c.ResidualValues!, dy = Samples.Normal(5, x.Length), sumGradient = Samples.Normal(6, x.Length);
         Invariance.Check("forward", rows, (device, first, count) =>
         {
@@ -211,6 +252,9 @@ public sealed class NormTests
             new RmsNormBackwardArgs { Rows = 2, Columns = 3, X = x, OutputGradient = x, InputGradient = y, InverseRootMeanSquare = statistics, WeightGradient = small }));
         Fails("Mean is missing", () => kernels.LayerNormBackward(launch,
             new LayerNormBackwardArgs { Rows = 2, Columns = 3, X = x, OutputGradient = x, InputGradient = y, InverseStandardDeviation = statistics }));
+        Fails("Activation is Gelu; a norm applies None or Silu", () => kernels.LayerNormForward(launch,
+            new LayerNormForwardArgs { Rows = 2, Columns = 3, X = x, Output = y, Activation = Activation.Gelu }));
+        Fails("Activation is 99", () => kernels.LayerNormBackward(launch, new LayerNormBackwardArgs { Rows = 2, Columns = 3, Activation = (Activation)99 }));
         Assert.All(y.Download(), value => Assert.True(float.IsNaN(value))); // nothing was written
     }
 
@@ -248,6 +292,7 @@ public sealed class NormTests
                 Mean = mean,
                 InverseStandardDeviation = inverse,
                 Epsilon = Epsilon,
+                Activation = c.Activation,
             });
         }
         else
@@ -266,6 +311,24 @@ public sealed class NormTests
                 Epsilon = Epsilon,
             });
         }
+    }
+
+    /// <summary>The norm of c.X from the statistics that <see cref="CallBackward"/> gives the kernel, by the operations of a norm: what the activation was given.</summary>
+    private static DeviceBuffer ForwardOfBackward(KernelBench bench, Case c)
+    {
+        NormalizationReference.Forward<float> statistics = NormalizationReference.NormForward(c.Centered, c.X, null, null, null, c.Rows, c.Groups, c.Columns, Epsilon);
+        float[] given = c.X;
+        float[]? weight = c.WeightValues, bias = c.BiasValues;
+        for (int i = 0; i < given.Length; i++)
+        {
+            int group = i / c.Columns, column = i % c.Columns;
+            float value = (given[i] - statistics.Mean[group]) * statistics.Inverse[group];
+            if (weight is not null && bias is not null) value = MathF.FusedMultiplyAdd(value, weight[column], bias[column]);
+            else if (weight is not null) value *= weight[column];
+            else if (bias is not null) value += bias[column];
+            given[i] = value;
+        }
+        return bench.Input(given, c.Rows, c.Width)!;
     }
 
     private static (float[] Input, float[] Weight, float[] Bias) RunBackward(string device, Case c, float[] dy, float[]? sumGradient, float[] x, float[]? weight, int rows,
@@ -305,6 +368,8 @@ public sealed class NormTests
                 BiasGradient = biasGradient,
                 BetaInput = beta,
                 BetaParameters = beta,
+                Bias = bench.Input(c.BiasValues, 1, c.Columns),
+                Activation = c.Activation,
             };
             bench.Kernels.LayerNormBackward(bench.Launch(bench.Kernels.LayerNormBackwardWorkspaceBytes(args)), args);
         }

@@ -10,7 +10,8 @@ internal static class NormalizationReference
     internal readonly record struct Gradients<T>(T[] Input, T[] Weight, T[] Bias);
 
     /// <summary>Layer norm, or RMS norm where <paramref name="centered"/> is false (the mean is then zero).</summary>
-    public static Forward<T> NormForward<T>(bool centered, T[] x, T[]? residual, T[]? weight, T[]? bias, int rows, int groups, int columns, float epsilon)
+    public static Forward<T> NormForward<T>(bool centered, T[] x, T[]? residual, T[]? weight, T[]? bias, int rows, int groups, int columns, float epsilon,
+        Activation activation = Activation.None)
         where T : IFloatingPointIeee754<T>
     {
         var sum = new T[x.Length];
@@ -32,6 +33,7 @@ internal static class NormalizationReference
                 output[start + c] = (sum[start + c] - mean) * inverse;
                 if (weight is not null) output[start + c] *= weight[c];
                 if (bias is not null) output[start + c] += bias[c];
+                output[start + c] = ElementwiseReference.Activate(activation, output[start + c]);
             }
             means[group] = mean;
             inverses[group] = inverse;
@@ -40,7 +42,8 @@ internal static class NormalizationReference
     }
 
     /// <summary>Gradients of <see cref="NormForward"/> of s, weight and bias (the betas and the sum gradient are the caller's).</summary>
-    public static Gradients<T> NormBackward<T>(bool centered, T[] outputGradient, T[] sum, T[]? weight, int rows, int groups, int columns, float epsilon)
+    public static Gradients<T> NormBackward<T>(bool centered, T[] outputGradient, T[] sum, T[]? weight, int rows, int groups, int columns, float epsilon,
+        T[]? bias = null, Activation activation = Activation.None)
         where T : IFloatingPointIeee754<T>
     {
         Forward<T> forward = NormForward(centered, sum, null, null, null, rows, groups, columns, epsilon);
@@ -48,13 +51,17 @@ internal static class NormalizationReference
         var weightGradient = new T[columns];
         var biasGradient = new T[columns];
         T count = T.CreateChecked(columns);
+        // Of what the activation was given.
+        var arriving = (T[])outputGradient.Clone();
+        T[] given = NormForward(centered, sum, null, weight, bias, rows, groups, columns, epsilon).Output;
+        for (int i = 0; i < arriving.Length; i++) arriving[i] *= ElementwiseReference.Derivative(activation, given[i]);
         for (int group = 0; group < rows * groups; group++)
         {
             int start = group * columns;
             T meanGradient = T.Zero, meanProduct = T.Zero;
             for (int c = 0; c < columns; c++)
             {
-                T dy = outputGradient[start + c], normalized = forward.Output[start + c];
+                T dy = arriving[start + c], normalized = forward.Output[start + c];
                 T g = weight is null ? dy : dy * weight[c];
                 meanGradient += g;
                 meanProduct += g * normalized;
@@ -65,7 +72,7 @@ internal static class NormalizationReference
             meanProduct /= count;
             for (int c = 0; c < columns; c++)
             {
-                T g = weight is null ? outputGradient[start + c] : outputGradient[start + c] * weight[c];
+                T g = weight is null ? arriving[start + c] : arriving[start + c] * weight[c];
                 input[start + c] = forward.Inverse[group] * (g - meanGradient - forward.Output[start + c] * meanProduct);
             }
         }

@@ -10,32 +10,26 @@ public sealed class ConnectorTests
 {
     private const int Width = 20;
 
-    public static TheoryData<string, int, int, int> AbstractorCases()
-    {
-        var data = new TheoryData<string, int, int, int>();
-        foreach (string device in TestDevices.Names)
-        {
-            foreach ((int channels, int grid, int side) in new[] { (24, 6, 3), (16, 7, 3), (24, 5, 5), (40, 3, 4) }) data.Add(device, channels, grid, side);
-        }
-        return data;
-    }
+    private static readonly (int Channels, int Grid, int Side)[] Sizes = [(24, 6, 3), (16, 7, 3), (24, 5, 5), (40, 3, 4)];
+
+    public static IEnumerable<TheoryDataRow<string, int>> AbstractorCases() => TestDevices.Rows(0, 1, 2, 3);
 
     [Theory, MemberData(nameof(AbstractorCases))]
-    public void CAbstractorAgreesWithTheReference(string device, int channels, int grid, int side)
+    public void CAbstractorAgreesWithTheReference(string device, int size)
     {
+        (int channels, int grid, int side) = Sizes[size];
         var config = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = side * side, Hidden = 24, Depth = 2 };
         Check(device, config, channels, grid, side * side, new Abstractor(config, grid, channels, side));
     }
 
-    public static TheoryData<string> Devices() => [.. TestDevices.Names];
+    public static IEnumerable<TheoryDataRow<string, ConnectorKind>> Others() => TestDevices.Rows(ConnectorKind.AttentionPooling, ConnectorKind.AveragePooling);
 
-    [Theory, MemberData(nameof(Devices))]
-    public void AttentionPoolingAgreesWithTheReference(string device) =>
-        Check(device, new ConnectorConfig { Kind = ConnectorKind.AttentionPooling, Tokens = 7, Heads = 3 }, 24, 5, 7, new Pooling());
-
-    [Theory, MemberData(nameof(Devices))]
-    public void AveragePoolingAgreesWithTheReference(string device) =>
-        Check(device, new ConnectorConfig { Kind = ConnectorKind.AveragePooling, Tokens = 9 }, 24, 7, 9, new Average());
+    [Theory, MemberData(nameof(Others))]
+    public void PoolingAgreesWithTheReference(string device, ConnectorKind kind)
+    {
+        if (kind == ConnectorKind.AttentionPooling) Check(device, new ConnectorConfig { Kind = ConnectorKind.AttentionPooling, Tokens = 7, Heads = 3 }, 24, 5, 7, new Pooling());
+        else Check(device, new ConnectorConfig { Kind = ConnectorKind.AveragePooling, Tokens = 9 }, 24, 7, 9, new Average());
+    }
 
     [Fact]
     public void PatchConnectorsGiveATokenAPatch()
@@ -49,16 +43,13 @@ public sealed class ConnectorTests
         }
     }
 
+    public static IEnumerable<TheoryDataRow<string, ConnectorKind>> Kinds() => TestDevices.Rows(Enum.GetValues<ConnectorKind>());
+
     /// <summary>Every parameter learns, and an image's tokens are the same bits alone.</summary>
-    [Theory]
-    [InlineData(ConnectorKind.AveragePooling)]
-    [InlineData(ConnectorKind.AttentionPooling)]
-    [InlineData(ConnectorKind.CAbstractor)]
-    [InlineData(ConnectorKind.Linear)]
-    [InlineData(ConnectorKind.Mlp)]
-    public void EveryParameterLearnsAndImagesAreIndependent(ConnectorKind kind)
+    [Theory, MemberData(nameof(Kinds))]
+    public void EveryParameterLearnsAndImagesAreIndependent(string deviceName, ConnectorKind kind)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using Connector connector = Build(device, new ConnectorConfig { Kind = kind, Tokens = 9, Hidden = 16, Depth = 1, Heads = 3 }, 24, 6);
         // Another grid than that of training.
         float[] features = Samples.Normal(2, 2 * 8 * 8 * 24);

@@ -9,14 +9,16 @@ public sealed class DecoderTests
 {
     private static readonly DecoderConfig Base = new() { Layers = 2, Width = 32, Heads = 4, Hidden = 40, Vocabulary = 19, MaxPositions = 32 };
 
-    public static TheoryData<string, int> Variants()
+    public static IEnumerable<TheoryDataRow<string, int>> Variants() => TestDevices.Rows(0, 1, 2, 3);
+
+    /// <summary>With bfloat16 where the device computes in it: for what holds to the bit.</summary>
+    public static IEnumerable<TheoryDataRow<string, int, Precision>> BitwiseVariants()
     {
-        var data = new TheoryData<string, int>();
-        foreach (string device in TestDevices.Names)
+        foreach (TheoryDataRow<string, int> row in Variants())
         {
-            for (int i = 0; i < Configs.Length; i++) data.Add(device, i);
+            yield return new TheoryDataRow<string, int, Precision>(row.Data.Item1, row.Data.Item2, Precision.Float32) { Skip = row.Skip };
+            if (TestDevices.IsNative(row.Data.Item1)) yield return new TheoryDataRow<string, int, Precision>(row.Data.Item1, row.Data.Item2, Precision.BFloat16);
         }
-        return data;
     }
 
     internal static DecoderConfig[] Configs { get; } =
@@ -28,11 +30,11 @@ public sealed class DecoderTests
     ];
 
     /// <summary>Changing one document leaves the logits of the others alone, bit for bit; and packed is alone.</summary>
-    [Theory, MemberData(nameof(Variants))]
-    public void PackedDocumentsAreIsolated(string deviceName, int variant)
+    [Theory, MemberData(nameof(BitwiseVariants))]
+    public void PackedDocumentsAreIsolated(string deviceName, int variant, Precision precision)
     {
         using Device device = TestDevices.Open(deviceName);
-        using DecoderModel model = Build(device, Configs[variant]);
+        using DecoderModel model = Build(device, Configs[variant], precision);
         int[] first = Samples.Integers(1, 7, 19), other = Samples.Integers(2, 7, 19), second = Samples.Integers(3, 9, 19);
         float[] a = Logits(device, model, first, second), b = Logits(device, model, other, second), alone = Logits(device, model, second);
         Agreement.CheckBitwise("second document", a.AsSpan(7 * 19), b.AsSpan(7 * 19));
@@ -41,11 +43,11 @@ public sealed class DecoderTests
     }
 
     /// <summary>A later token never reaches an earlier one.</summary>
-    [Theory, MemberData(nameof(Variants))]
-    public void TheDecoderIsCausal(string deviceName, int variant)
+    [Theory, MemberData(nameof(BitwiseVariants))]
+    public void TheDecoderIsCausal(string deviceName, int variant, Precision precision)
     {
         using Device device = TestDevices.Open(deviceName);
-        using DecoderModel model = Build(device, Configs[variant]);
+        using DecoderModel model = Build(device, Configs[variant], precision);
         int[] tokens = Samples.Integers(4, 12, 19);
         float[] whole = Logits(device, model, tokens), start = Logits(device, model, tokens[..5]);
         Agreement.CheckBitwise("first tokens", start, whole.AsSpan(0, 5 * 19));
@@ -77,10 +79,12 @@ public sealed class DecoderTests
         Assert.All(model.Parameters(), parameter => Assert.True(parameter.HasGradient, parameter.Name));
     }
 
-    [Fact]
-    public void RecomputationGivesTheSameGradients()
+    public static IEnumerable<TheoryDataRow<string>> Devices() => TestDevices.EngineRows("cpu/2");
+
+    [Theory, MemberData(nameof(Devices))]
+    public void RecomputationGivesTheSameGradients(string deviceName)
     {
-        using Device device = TestDevices.Open("cpu/2");
+        using Device device = TestDevices.Open(deviceName);
         using DecoderModel keeps = Build(device, Base), recomputes = Build(device, Base);
         recomputes.RecomputesActivations = true;
         int[] tokens = Samples.Integers(5, 10, 19);
@@ -92,10 +96,10 @@ public sealed class DecoderTests
             Agreement.CheckBitwise(parameter.Name, recomputes.Parameters()[parameter.Name].Gradient.ToArray(), parameter.Gradient.ToArray());
     }
 
-    internal static DecoderModel Build(Device device, DecoderConfig config)
+    internal static DecoderModel Build(Device device, DecoderConfig config, Precision precision = Precision.Float32)
     {
         var model = new DecoderModel(config);
-        model.Build(device, 7);
+        model.Build(device, 7, precision.Shadow(device));
         // Embeddings large enough that logits differ clearly between tokens, and blocks that say more than they: with tied
         // embeddings the most likely token would else be the last one again.
         model.TokenEmbedding.Weight.Load(Samples.Normal(8, model.TokenEmbedding.Weight.Elements, 0.5));

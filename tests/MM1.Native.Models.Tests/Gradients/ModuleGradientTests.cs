@@ -7,16 +7,7 @@ namespace MM1.Native.Models.Tests;
 
 public sealed class ModuleGradientTests
 {
-    public static TheoryData<string, bool> VisionCases()
-    {
-        var data = new TheoryData<string, bool>();
-        foreach (string device in TestDevices.Names)
-        {
-            data.Add(device, true);
-            data.Add(device, false);
-        }
-        return data;
-    }
+    public static IEnumerable<TheoryDataRow<string, bool>> VisionCases() => TestDevices.Rows(true, false);
 
     [Theory, MemberData(nameof(VisionCases))]
     public void VisionTransformer(string deviceName, bool clip)
@@ -44,18 +35,15 @@ public sealed class ModuleGradientTests
         DirectionalGradients.Check(device, model, () => model.Forward(Tensor.From(image, [1, 16, 16, 3])), weights => VisionReference<double>.Forward(weights, config, Samples.As<double>(image), 1));
     }
 
-    public static TheoryData<string> Devices() => [.. TestDevices.Names];
+    public static IEnumerable<TheoryDataRow<string, ConnectorKind>> Connectors() => TestDevices.Rows(ConnectorKind.CAbstractor, ConnectorKind.AttentionPooling);
 
-    [Theory, MemberData(nameof(Devices))]
-    public void CAbstractor(string device)
+    [Theory, MemberData(nameof(Connectors))]
+    public void OfAConnector(string device, ConnectorKind kind)
     {
-        var config = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 4, Hidden = 16, Depth = 2 };
-        Check(device, config, (weights, x) => ConnectorReference<double>.CAbstractor(weights, config, x, 5, 24, 2));
+        var abstractor = new ConnectorConfig { Kind = ConnectorKind.CAbstractor, Tokens = 4, Hidden = 16, Depth = 2 };
+        if (kind == ConnectorKind.CAbstractor) Check(device, abstractor, (weights, x) => ConnectorReference<double>.CAbstractor(weights, abstractor, x, 5, 24, 2));
+        else Check(device, new ConnectorConfig { Kind = kind, Tokens = 3, Heads = 3 }, (weights, x) => ConnectorReference<double>.AttentionPooling(weights, x, 24, 3));
     }
-
-    [Theory, MemberData(nameof(Devices))]
-    public void AttentionPooling(string device) =>
-        Check(device, new ConnectorConfig { Kind = ConnectorKind.AttentionPooling, Tokens = 3, Heads = 3 }, (weights, x) => ConnectorReference<double>.AttentionPooling(weights, x, 24, 3));
 
     private static void Check(string deviceName, ConnectorConfig config, Func<Weights<double>, double[], double[]> reference)
     {

@@ -27,31 +27,33 @@ public sealed class BatchInvarianceTests
         ("no positions, one key head, wide", ConnectorKind.Mlp, Base with { Position = PositionKind.None, KeyValueHeads = 1, Width = 528, Heads = 11, Layers = 1 }),
     ];
 
-    public static TheoryData<string, string> Cases()
+    /// <summary>The emulator takes seconds for each: all but one are of the nightly tier there, and half of the documents are looked at.</summary>
+    public static IEnumerable<TheoryDataRow<string, string>> Cases()
     {
-        var data = new TheoryData<string, string>();
-        foreach (string device in TestDevices.Names)
+        foreach (TheoryDataRow<string, string> row in TestDevices.Rows([.. Configs.Select(config => config.Name)]))
         {
-            foreach ((string name, _, _) in Configs) data.Add(device, name);
+            if (row.Data.Item1 == "cuda-emulated" && row.Data.Item2 != Configs[1].Name) row.Traits["Tier"] = ["nightly"];
+            yield return row;
         }
-        return data;
     }
 
-    public static TheoryData<string> Names() => [.. Configs.Select(config => config.Name)];
-
-    /// <summary>Prompts and decoded tokens of eight documents at once, of one at a time, and of each whole sequence without a cache: the same bits.</summary>
+    /// <summary>
+    /// Prompts and decoded tokens of eight documents at once, of one at a time, and of each whole sequence without a cache: the same bits. On native devices the last
+    /// are of the same size only: decoding cuts keys into other tiles.
+    /// </summary>
     [Theory, MemberData(nameof(Cases))]
     public void CachedIsUncachedAndEightAreOne(string deviceName, string configuration)
     {
         using Device device = TestDevices.Open(deviceName);
         using Mm1Model model = Build(device, configuration);
-        Sample[] samples = [.. Enumerable.Range(0, 8).Select(i => Create(model, i))];
+        Sample[] samples = [.. Enumerable.Range(0, deviceName == "cuda-emulated" ? 4 : 8).Select(i => Create(model, i))];
         float[][] whole = [.. samples.Select(sample => Uncached(device, model, sample))];
         float[][] together = Cached(device, model, samples);
         for (int i = 0; i < samples.Length; i++)
         {
-            Agreement.CheckBitwise($"document {i}, cached among eight", together[i], whole[i]);
-            if (i < 5) Agreement.CheckBitwise($"document {i}, cached alone", Cached(device, model, [samples[i]])[0], whole[i]);
+            if (TestDevices.IsNative(deviceName)) CheckClose($"document {i}, cached together", together[i], whole[i]);
+            else Agreement.CheckBitwise($"document {i}, cached together", together[i], whole[i]);
+            if (i < samples.Length / 2 + 1) Agreement.CheckBitwise($"document {i}, cached alone", Cached(device, model, [samples[i]])[0], together[i]);
         }
         float[] packed = Packed(device, model, samples);
         Agreement.CheckBitwise("packed", packed, [.. whole.SelectMany(logits => logits)]);
@@ -70,12 +72,13 @@ public sealed class BatchInvarianceTests
     }
 
     /// <summary>Text or image of one document of a packed batch changes: all others keep their bits, and it does not.</summary>
-    [Theory, MemberData(nameof(Names))]
-    public void DocumentsOfAPackedBatchAreIsolated(string configuration)
+    [Theory, MemberData(nameof(Cases))]
+    public void DocumentsOfAPackedBatchAreIsolated(string deviceName, string configuration)
     {
-        using Device device = TestDevices.Open(TestDevices.Names[^1]);
+        if (deviceName == "cpu/1") return; // the bits do not depend on threads
+        using Device device = TestDevices.Open(deviceName);
         using Mm1Model model = Build(device, configuration);
-        Sample[] samples = [.. Enumerable.Range(0, 6).Select(i => Create(model, i))];
+        Sample[] samples = [.. Enumerable.Range(0, deviceName == "cuda-emulated" ? 4 : 6).Select(i => Create(model, i))];
         float[] expected = Packed(device, model, samples);
         foreach (int changed in new[] { 0, 3 })
         {
@@ -95,6 +98,13 @@ public sealed class BatchInvarianceTests
             Agreement.CheckBitwise($"after document {changed}", actual.AsSpan(start + length), expected.AsSpan(start + length));
             Assert.False(actual.AsSpan(start, length).SequenceEqual(expected.AsSpan(start, length)), $"Nothing changed in document {changed}.");
         }
+    }
+
+    /// <summary>Two orders of float32 sums through two layers: some hundred roundings of the largest logit at most.</summary>
+    private static void CheckClose(string what, float[] actual, float[] expected)
+    {
+        double largest = expected.Max(Math.Abs), allowed = 128 * Math.Pow(2, -24) * largest;
+        for (int i = 0; i < expected.Length; i++) Assert.True(Math.Abs(actual[i] - expected[i]) <= allowed, $"{what}: [{i}] is {actual[i]:R}, {expected[i]:R} without a cache, allowed {allowed:E2}");
     }
 
     private static Mm1Model Build(Device device, string configuration)

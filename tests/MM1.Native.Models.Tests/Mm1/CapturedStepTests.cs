@@ -25,6 +25,25 @@ public sealed class CapturedStepTests
         Assert.True(losses[^1] < losses[0], $"The loss went from {losses[0]} to {losses[^1]}.");
     }
 
+    public static IEnumerable<TheoryDataRow<string, Precision>> Encoders() => TestDevices.Native.Length == 0
+        ? [new TheoryDataRow<string, Precision>("", Precision.Auto) { Skip = TestDevices.NativeMissing }]
+        : from device in TestDevices.Native from precision in new[] { Precision.Float32, Precision.BFloat16 } select new TheoryDataRow<string, Precision>(device, precision);
+
+    /// <summary>AIM's encoder adds fixed positions, here to another grid than that of training too, and nothing of it comes from the host.</summary>
+    [Theory, MemberData(nameof(Encoders))]
+    public void AnAimEncoderIsRecorded(string deviceName, Precision precision)
+    {
+        using Device device = TestDevices.Open(deviceName);
+        foreach (int height in new[] { 8, 12 })
+        {
+            (float[] eager, float[] eagerLosses) = TrainAim(device, precision, height, captured: false);
+            (float[] replayed, float[] losses) = TrainAim(device, precision, height, captured: true);
+            Agreement.CheckBitwise("losses", losses, eagerLosses);
+            Agreement.CheckBitwise("parameters", replayed, eager);
+            Assert.True(losses[^1] < losses[0], $"The loss went from {losses[0]} to {losses[^1]}.");
+        }
+    }
+
     [Fact]
     public void TheCpuRecordsNothing()
     {
@@ -90,6 +109,38 @@ public sealed class CapturedStepTests
         Assert.True(step.IsRecorded);
         Assert.True(step.Run(1));
         Assert.True(step.Outputs[0].Item() < before);
+    }
+
+    private static (float[] Parameters, float[] Losses) TrainAim(Device device, Precision precision, int height, bool captured)
+    {
+        using var model = new VisionTransformer(VisionConfig.Aim(8, 4, 1, 16, 2));
+        model.Build(device, 7, precision.Shadow(device));
+        using var optimizer = new AdamW(model.Parameters(), new AdamWOptions { LearningRate = 1e-2f });
+        using Arena session = device.BeginSession();
+        Tensor images = Tensor.Zeros([2, height, 8, 3]);
+        using CapturedStep? step = captured ? new CapturedStep(optimizer, () => [Loss()]) : null;
+        var losses = new List<float>();
+        for (int i = 0; i < 5; i++)
+        {
+            images.Write<float>(Samples.Normal(i % 2, images.Elements));
+            if (step is not null)
+            {
+                step.Run(1);
+                losses.Add(step.Outputs[0].Item());
+                Assert.Equal(i >= 2, step.IsRecorded);
+                continue;
+            }
+            using (device.BeginStep(1)) losses.Add(Loss().Item());
+            optimizer.Step();
+        }
+        return ([.. model.Parameters().SelectMany(static parameter => parameter.ToArray())], [.. losses]);
+
+        Tensor Loss()
+        {
+            Tensor features = model.Forward(images), loss = Functional.Mean(features * features).Keep();
+            loss.Backward();
+            return loss;
+        }
     }
 
     private static (float[] Parameters, float[] Losses) Train(Device device, Precision precision, bool captured)

@@ -10,22 +10,15 @@ public sealed class VisionTransformerTests
     private static readonly VisionConfig Clip = VisionConfig.Clip(20, 4, 3, 32, 2);
     private static readonly VisionConfig Aim = VisionConfig.Aim(20, 4, 3, 32, 4, featureLayers: 2) with { Activation = Activation.QuickGelu };
 
-    public static TheoryData<string, bool, int> Cases()
-    {
-        var data = new TheoryData<string, bool, int>();
-        foreach (string device in TestDevices.Names)
-        {
-            data.Add(device, true, -1);
-            data.Add(device, false, -1);
-            data.Add(device, false, 7);
-        }
-        return data;
-    }
+    private static readonly (bool Clip, int Prefix)[] Forms = [(true, -1), (false, -1), (false, 7)];
+
+    public static IEnumerable<TheoryDataRow<string, int>> Cases() => TestDevices.Rows(0, 1, 2);
 
     /// <summary>The whole encoder against plain loops in float64: CLIP's form, AIM's with full and with prefix attention.</summary>
     [Theory, MemberData(nameof(Cases))]
-    public void FeaturesAgreeWithTheReference(string deviceName, bool clip, int prefix)
+    public void FeaturesAgreeWithTheReference(string deviceName, int form)
     {
+        (bool clip, int prefix) = Forms[form];
         VisionConfig config = clip ? Clip : Aim;
         using Device device = TestDevices.Open(deviceName);
         using VisionTransformer model = Build(device, config);

@@ -69,6 +69,21 @@ Statistics<T> statistics_of(const NormCase& which, const std::vector<float>& s) 
   return result;
 }
 
+template <class T>
+T sigmoid(T x) {
+  return T(1) / (T(1) + std::exp(-x));
+}
+
+template <class T>
+T silu(T x) {
+  return x * sigmoid(x);
+}
+
+template <class T>
+T silu_derivative(T x) {
+  return sigmoid(x) * (T(1) + x * sigmoid(-x));
+}
+
 struct Buffers {
   std::vector<std::unique_ptr<DeviceBuffer>> all;
 
@@ -118,6 +133,7 @@ std::vector<T> defined_forward(const NormCase& which, const std::vector<float>& 
     T value = (T(s[i]) - statistics.mean[item]) * statistics.inverse[item];
     if (which.weight != Vector::none) value *= T(weight[c]);
     if (which.bias != Vector::none) value += T(bias[c]);
+    if (which.activation == MM1_ACTIVATION_SILU) value = silu(value);
     result.push_back(value);
   }
   return result;
@@ -131,19 +147,27 @@ struct Defined {
 // Backward, from statistics (and for l2 the output) as they are stored.
 template <class T>
 Defined<T> defined_backward(const NormCase& which, const std::vector<float>& x, const Statistics<float>& statistics) {
-  const std::vector<float> gradient = rows_of(which, 5), weight = weight_of(which), sum_gradient = rows_of(which, 6),
-                           old = rows_of(which, 7);
+  const std::vector<float> gradient = rows_of(which, 5), weight = weight_of(which), bias = bias_of(which),
+                           sum_gradient = rows_of(which, 6), old = rows_of(which, 7);
   const size_t columns = static_cast<size_t>(which.columns);
   Defined<T> result;
   result.weight.assign(columns, T(0));
   result.bias.assign(columns, T(0));
   for (size_t item = 0; item < static_cast<size_t>(which.items()); item++) {
     const T inverse = T(statistics.inverse[item]), mean = which.kind == Kind::layer ? T(statistics.mean[item]) : T(0);
-    const auto weighted = [&](size_t c) { return T(gradient[item * columns + c]) * (which.weight == Vector::none ? T(1) : T(weight[c])); };
     const auto normal = [&](size_t c) {
       const T value = T(x[item * columns + c]);
       return which.kind == Kind::l2 ? value : (value - mean) * inverse;
     };
+    const auto scaled = [&](size_t c) {
+      const T value = which.weight == Vector::none ? normal(c) : normal(c) * T(weight[c]);
+      return which.bias == Vector::none ? value : value + T(bias[c]);
+    };
+    const auto arriving = [&](size_t c) {
+      const T value = T(gradient[item * columns + c]);
+      return which.activation == MM1_ACTIVATION_SILU ? value * silu_derivative(scaled(c)) : value;
+    };
+    const auto weighted = [&](size_t c) { return arriving(c) * (which.weight == Vector::none ? T(1) : T(weight[c])); };
     T constant = 0, slope = 0;
     for (size_t c = 0; c < columns; c++) {
       constant += weighted(c);
@@ -159,8 +183,8 @@ Defined<T> defined_backward(const NormCase& which, const std::vector<float>& x, 
       if (which.beta_input != 0)
         value += T(which.beta_input) * T(which.over_sum_gradient ? sum_gradient[i] : which.in_place ? gradient[i] : old[i]);
       result.input.push_back(value);
-      result.weight[c] += T(gradient[i]) * normal(c);
-      result.bias[c] += T(gradient[i]);
+      result.weight[c] += arriving(c) * normal(c);
+      result.bias[c] += arriving(c);
     }
   }
   const std::vector<float> old_weight = samples(8, MM1_DTYPE_FLOAT32, which.columns);
@@ -209,7 +233,7 @@ std::string NormCase::name() const {
                                          : "l2 ") +
          name_of(dtype) + " " + std::to_string(rows) + "x" + std::to_string(groups) + "x" + std::to_string(columns) + " padding " +
          std::to_string(padding) + " offset " + std::to_string(offset) + " weight " + std::to_string(static_cast<int>(weight)) + " sum " +
-         std::to_string(static_cast<int>(sum));
+         std::to_string(static_cast<int>(sum)) + (activation == MM1_ACTIVATION_NONE ? "" : " silu");
 }
 
 NormOutput run_forward(const NormCase& which) {
@@ -243,6 +267,7 @@ NormOutput run_forward(const NormCase& which) {
     args.mean = operand(mean);
     args.inverse_standard_deviation = operand(inverse);
     args.epsilon = which.epsilon;
+    args.activation = which.activation;
     call(mm1_layer_norm_forward, args);
   } else if (which.kind == Kind::rms) {
     mm1_rms_norm_forward_args args = mm1_rms_norm_forward_args_default();
@@ -288,6 +313,8 @@ NormGradients run_backward(const NormCase& which) {
   if (which.beta_input != 0 && !which.in_place && !which.over_sum_gradient) input->upload(rows_of(which, 7));
   DeviceBuffer* const weight =
       which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
+  DeviceBuffer* const bias =
+      which.bias == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.bias), bias_of(which), which.offset);
   const RowShape statistics{which.rows, which.groups, which.padding, which.offset};
   DeviceBuffer* const mean = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.mean));
   DeviceBuffer* const inverse = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.inverse));
@@ -316,6 +343,8 @@ NormGradients run_backward(const NormCase& which) {
     args.bias_gradient = operand(bias_gradient);
     args.beta_input = which.beta_input;
     args.beta_parameters = which.beta_parameters;
+    args.bias = operand(bias);
+    args.activation = which.activation;
     call(mm1_layer_norm_backward, args);
   } else if (which.kind == Kind::rms) {
     mm1_rms_norm_backward_args args = mm1_rms_norm_backward_args_default();

@@ -20,6 +20,7 @@ struct NormCase {
   int64_t offset = 0;
   Vector weight = Vector::none;
   Vector bias = Vector::none;
+  mm1_activation activation = MM1_ACTIVATION_NONE;   // Of layer.
   Sum sum = Sum::none;
   bool statistics = true;
   bool in_place = false;       // Forward: output over x. Backward: input_gradient over output_gradient.

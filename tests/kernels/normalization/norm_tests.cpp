@@ -86,6 +86,59 @@ TEST(normalization, backward) {
   }
 }
 
+// SiLU of a layer norm, with and without what scales it; and what is not offered.
+TEST(normalization, activated) {
+  size_t number = 0;
+  for (NormCase which : shapes(Kind::layer)) {
+    if (number++ % shadow_stride(4) != 0) continue;
+    which.activation = MM1_ACTIVATION_SILU;
+    which.weight = number % 4 == 0 ? Vector::none : number % 3 == 0 ? Vector::float32 : Vector::compute;
+    which.bias = number % 5 == 0 ? Vector::none : number % 3 == 1 ? Vector::float32 : Vector::compute;
+    check_forward(which);
+    check_backward(which);
+    which.sum = Sum::own;
+    which.sum_gradient = true;
+    which.beta_input = -0.5f;
+    which.beta_parameters = 2;
+    check_forward(which);
+    check_backward(which);
+  }
+}
+
+// In float32 one pass has the bits of two: the norm, then the activation.
+TEST(normalization, activated_has_the_bits_of_two_passes) {
+  for (const int64_t columns : {36, 64, 1032, 4100}) {
+    NormCase which;
+    which.rows = 70;
+    which.columns = columns;
+    which.weight = which.bias = Vector::compute;
+    const std::vector<float> normalized = run_forward(which).output;
+    which.activation = MM1_ACTIVATION_SILU;
+    mm1_activation_forward_args args = mm1_activation_forward_args_default();
+    args.activation = MM1_ACTIVATION_SILU;
+    args.rows = which.rows;
+    args.columns = columns;
+    DeviceBuffer x(MM1_DTYPE_FLOAT32, which.rows, columns, columns), y(MM1_DTYPE_FLOAT32, which.rows, columns, columns);
+    x.upload(normalized);
+    args.x = x.operand();
+    args.output = y.operand();
+    CHECK_OK(mm1_activation_forward(nullptr, &args, nullptr, 0));
+    finish_call();
+    check_same_bits("activated", run_forward(which).output, y.download());
+  }
+}
+
+TEST(normalization, other_activations_are_refused) {
+  mm1_layer_norm_forward_args forward = mm1_layer_norm_forward_args_default();
+  forward.activation = MM1_ACTIVATION_GELU;
+  CHECK_EQUAL(MM1_STATUS_INVALID_ARGUMENT, mm1_layer_norm_forward(nullptr, &forward, nullptr, 0));
+  CHECK_CONTAINS(mm1_get_last_error_message(), "activation is 2; a norm applies");
+  mm1_layer_norm_backward_args backward = mm1_layer_norm_backward_args_default();
+  backward.activation = MM1_ACTIVATION_TANH;
+  CHECK_EQUAL(MM1_STATUS_INVALID_ARGUMENT, mm1_layer_norm_backward(nullptr, &backward, nullptr, 0));
+  CHECK_CONTAINS(mm1_get_last_error_message(), "activation is 7; a norm applies");
+}
+
 // The gradient over its own operands, and without parameters.
 TEST(normalization, backward_in_place) {
   for (const Kind kind : {Kind::layer, Kind::rms}) {

@@ -1,3 +1,5 @@
+using MM1.Native.Kernels;
+
 namespace MM1.Native.Autograd;
 
 /// <summary>Layer normalization over the last dimension. Parameters: <c>weight</c>, <c>bias</c> [width].</summary>
@@ -19,8 +21,8 @@ public sealed class LayerNorm : Module
     /// <summary>[width], or null.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>x [..., width] normalized.</summary>
-    public Tensor Forward(Tensor x) => Functional.LayerNorm(x, Weight, Bias, _epsilon);
+    /// <summary>x [..., width] normalized, and activated in the same pass (<see cref="Functional.LayerNorm(Tensor, Tensor?, Tensor?, float, Activation)"/>).</summary>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None) => Functional.LayerNorm(x, Weight, Bias, _epsilon, activation);
 
     /// <summary>x + residual, and that normalized.</summary>
     public (Tensor Sum, Tensor Output) Forward(Tensor x, Tensor residual) => Functional.AddLayerNorm(x, residual, Weight, Bias, _epsilon);

@@ -6,6 +6,7 @@ internal sealed unsafe partial class CpuKernels
     {
         const string verb = nameof(LayerNormForward);
         CheckGroups(args.Rows, args.Groups, args.Columns, verb);
+        CheckNormActivation(args.Activation, verb);
         long rows = args.Rows, columns = args.Groups * args.Columns;
         Check.Operand(args.X, rows, columns, DType.Float32, verb, nameof(args.X));
         CheckSum(args.Residual, args.SumOutput, rows, columns, verb);
@@ -14,7 +15,13 @@ internal sealed unsafe partial class CpuKernels
         Check.Operand(args.Output, rows, columns, DType.Float32, verb, nameof(args.Output));
         Check.Optional(args.Mean, rows, args.Groups, DType.Float32, verb, nameof(args.Mean));
         Check.Optional(args.InverseStandardDeviation, rows, args.Groups, DType.Float32, verb, nameof(args.InverseStandardDeviation));
-        var job = new NormForwardJob<On>
+        if (args.Activation == Activation.Silu) RunForward<SiluActivation>(args);
+        else RunForward<IdentityActivation>(args);
+    }
+
+    private void RunForward<TActivation>(in LayerNormForwardArgs args) where TActivation : struct, IActivation
+    {
+        var job = new NormForwardJob<On, TActivation>
         {
             Groups = args.Groups,
             Columns = args.Columns,
@@ -34,18 +41,20 @@ internal sealed unsafe partial class CpuKernels
             StepInverseDeviation = args.InverseStandardDeviation.RowStride,
             Epsilon = args.Epsilon,
         };
-        _pool.For(rows, Math.Max(1, LinePlan.LightGrain / Math.Max(columns, 1)), ref job);
+        _pool.For(args.Rows, Math.Max(1, LinePlan.LightGrain / Math.Max(args.Groups * args.Columns, 1)), ref job);
     }
 
     public void LayerNormBackward(in Launch launch, in LayerNormBackwardArgs args)
     {
         const string verb = nameof(LayerNormBackward);
         CheckGroups(args.Rows, args.Groups, args.Columns, verb);
+        CheckNormActivation(args.Activation, verb);
         long rows = args.Rows, columns = args.Groups * args.Columns;
         Check.Operand(args.OutputGradient, rows, columns, DType.Float32, verb, nameof(args.OutputGradient));
         Check.Optional(args.SumGradient, rows, columns, DType.Float32, verb, nameof(args.SumGradient));
         Check.Operand(args.X, rows, columns, DType.Float32, verb, nameof(args.X));
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
+        Check.Optional(args.Bias, 1, args.Columns, DType.Float32, verb, nameof(args.Bias));
         Check.Operand(args.Mean, rows, args.Groups, DType.Float32, verb, nameof(args.Mean));
         Check.Operand(args.InverseStandardDeviation, rows, args.Groups, DType.Float32, verb, nameof(args.InverseStandardDeviation));
         Check.Operand(args.InputGradient, rows, columns, DType.Float32, verb, nameof(args.InputGradient));
@@ -53,24 +62,32 @@ internal sealed unsafe partial class CpuKernels
         Check.Optional(args.BiasGradient, 1, args.Columns, DType.Float32, verb, nameof(args.BiasGradient));
         Check.Workspace(launch, LayerNormBackwardWorkspaceBytes(args), verb);
         if (args.Columns == 0) return;
-        long blocks = RowBlocks.Count(rows);
-        float* partials = (float*)launch.Workspace;
-        float* weightPartials = args.WeightGradient.IsPresent ? partials : null;
-        float* biasPartials = !args.BiasGradient.IsPresent ? null : args.WeightGradient.IsPresent ? partials + blocks * args.Columns : partials;
-        var job = new NormBackwardJob<On>
+        if (args.Activation == Activation.Silu) RunBackward<SiluActivation>(args, (float*)launch.Workspace);
+        else RunBackward<IdentityActivation>(args, (float*)launch.Workspace);
+    }
+
+    private void RunBackward<TActivation>(in LayerNormBackwardArgs args, float* workspace) where TActivation : struct, IActivation
+    {
+        // One after the other: rows of both parameters' sums for each block, and of the activation's gradient.
+        long blocks = RowBlocks.Count(args.Rows), part = blocks * args.Columns;
+        float* weightPartials = args.WeightGradient.IsPresent ? workspace : null;
+        float* biasPartials = args.BiasGradient.IsPresent ? workspace + (args.WeightGradient.IsPresent ? part : 0) : null;
+        var job = new NormBackwardJob<On, TActivation>
         {
-            RowCount = rows,
+            RowCount = args.Rows,
             Groups = args.Groups,
             Columns = args.Columns,
             OutputGradient = (float*)args.OutputGradient.Data,
             SumGradient = (float*)args.SumGradient.Data,
             X = (float*)args.X.Data,
             Weight = (float*)args.Weight.Data,
+            Bias = (float*)args.Bias.Data,
             Mean = (float*)args.Mean.Data,
             InverseDeviation = (float*)args.InverseStandardDeviation.Data,
             InputGradient = (float*)args.InputGradient.Data,
             WeightPartials = weightPartials,
             BiasPartials = biasPartials,
+            Arriving = workspace + part * ((args.WeightGradient.IsPresent ? 1 : 0) + (args.BiasGradient.IsPresent ? 1 : 0)),
             StepOutputGradient = args.OutputGradient.RowStride,
             StepSumGradient = args.SumGradient.RowStride,
             StepX = args.X.RowStride,
@@ -79,7 +96,7 @@ internal sealed unsafe partial class CpuKernels
             StepInputGradient = args.InputGradient.RowStride,
             Beta = args.BetaInput,
         };
-        _pool.For(blocks, BlockGrain(columns), ref job);
+        _pool.For(blocks, BlockGrain(args.Groups * args.Columns), ref job);
         if (args.WeightGradient.IsPresent)
             RowBlocks.Combine(_pool, weightPartials, blocks, args.Columns, (float*)args.WeightGradient.Data, args.BetaParameters);
         if (args.BiasGradient.IsPresent)
@@ -87,7 +104,7 @@ internal sealed unsafe partial class CpuKernels
     }
 
     public long LayerNormBackwardWorkspaceBytes(in LayerNormBackwardArgs args) =>
-        PartialBytes(args.Rows, args.Columns, (args.WeightGradient.IsPresent ? 1 : 0) + (args.BiasGradient.IsPresent ? 1 : 0));
+        PartialBytes(args.Rows, args.Columns, (args.WeightGradient.IsPresent ? 1 : 0) + (args.BiasGradient.IsPresent ? 1 : 0) + (args.Activation == Activation.None ? 0 : 1));
 
     public void RmsNormForward(in Launch launch, in RmsNormForwardArgs args)
     {
@@ -99,7 +116,7 @@ internal sealed unsafe partial class CpuKernels
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
         Check.Operand(args.Output, rows, columns, DType.Float32, verb, nameof(args.Output));
         Check.Optional(args.InverseRootMeanSquare, rows, args.Groups, DType.Float32, verb, nameof(args.InverseRootMeanSquare));
-        var job = new NormForwardJob<Off>
+        var job = new NormForwardJob<Off, IdentityActivation>
         {
             Groups = args.Groups,
             Columns = args.Columns,
@@ -135,7 +152,7 @@ internal sealed unsafe partial class CpuKernels
         if (args.Columns == 0) return;
         long blocks = RowBlocks.Count(rows);
         float* partials = args.WeightGradient.IsPresent ? (float*)launch.Workspace : null;
-        var job = new NormBackwardJob<Off>
+        var job = new NormBackwardJob<Off, IdentityActivation>
         {
             RowCount = rows,
             Groups = args.Groups,
@@ -215,6 +232,12 @@ internal sealed unsafe partial class CpuKernels
     {
         CheckMatrix(rows, columns, verb);
         Check.Extent(groups, verb, "Groups");
+    }
+
+    private static void CheckNormActivation(Activation activation, string verb)
+    {
+        CheckActivation(activation, verb);
+        if (activation is not (Activation.None or Activation.Silu)) Check.That(false, verb, $"Activation is {activation}; a norm applies None or Silu.");
     }
 
     private static void CheckSum(in Operand residual, in Operand sumOutput, long rows, long columns, string verb)

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>Rows of a few columns, a batch at a time.</summary>
-internal unsafe partial struct NormBackwardJob<TCentered>
+internal unsafe partial struct NormBackwardJob<TCentered, TActivation>
 {
     [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     [SkipLocalsInit]
@@ -14,6 +14,7 @@ internal unsafe partial struct NormBackwardJob<TCentered>
         const int batch = NarrowRows512.Rows;
         int columns = (int)Columns;
         float* gradients = stackalloc float[NarrowRows512.Floats], values = stackalloc float[NarrowRows512.Floats];
+        float* arriving = stackalloc float[NarrowRows512.Floats], outputGradient = IsActivated ? arriving : OutputGradient;
         nint* places = stackalloc nint[4 * batch];
         float* scalars = stackalloc float[4 * batch];
         long group = 0;
@@ -33,18 +34,45 @@ internal unsafe partial struct NormBackwardJob<TCentered>
                 group = 0;
                 row++;
             }
+            if (IsActivated) ArriveNarrow(places, scalars, columns, count, arriving);
             for (int missing = count; missing < batch; missing++)
             {
                 places[missing] = places[0];
                 places[batch + missing] = places[batch];
                 scalars[missing] = scalars[batch + missing] = 0;
             }
-            NarrowRows512.Turn(OutputGradient, places, columns, gradients);
+            NarrowRows512.Turn(outputGradient, places, columns, gradients);
             NarrowRows512.Turn(X, places + batch, columns, values);
             if (Weight is null) Means<Off>(gradients, values, columns, scalars);
             else Means<On>(gradients, values, columns, scalars);
-            for (int column = 0; column < columns; column += batch) WriteNarrow(places, scalars, column, count, weightPartial, biasPartial);
+            for (int column = 0; column < columns; column += batch) WriteNarrow(outputGradient, places, scalars, column, count, weightPartial, biasPartial);
         }
+    }
+
+    /// <summary>dOutput * activation'(n * weight + bias) of a batch, row after row; the places of dOutput become those.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void ArriveNarrow(nint* places, float* scalars, int columns, int count, float* arriving)
+    {
+        const int batch = NarrowRows512.Rows;
+        for (int column = 0; column < columns; column += batch)
+        {
+            Vector512<float> mask = NarrowRows512.Mask(columns, column);
+            Vector512<float> weight = Weight is null ? default : NarrowRows512.Load(Weight + column, mask);
+            Vector512<float> bias = Bias is null ? default : NarrowRows512.Load(Bias + column, mask);
+            bool hasWeight = Weight is not null, hasBias = Bias is not null;
+            for (int i = 0; i < count; i++)
+            {
+                Vector512<float> value = NarrowRows512.Load(X + column + places[batch + i], mask);
+                if (TCentered.IsOn) value -= Vector512.Create(scalars[i]);
+                value *= Vector512.Create(scalars[batch + i]);
+                if (hasWeight && hasBias) value = Vector512.FusedMultiplyAdd(value, weight, bias);
+                else if (hasWeight) value *= weight;
+                else if (hasBias) value += bias;
+                TActivation.ForwardAndDerivative(new Simd512(value), out _, out Simd512 derivative);
+                Avx512F.MaskStore(arriving + i * columns + column, mask, NarrowRows512.Load(OutputGradient + column + places[i], mask) * derivative.Value);
+            }
+        }
+        for (int i = 0; i < count; i++) places[i] = (nint)i * columns;
     }
 
     /// <summary>The means of g and the slopes follow the means of x and the inverse deviations.</summary>
@@ -61,7 +89,7 @@ internal unsafe partial struct NormBackwardJob<TCentered>
 
     /// <summary>Columns [column, column + 16) of a batch.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private readonly void WriteNarrow(nint* places, float* scalars, int column, int count, float* weightPartial, float* biasPartial)
+    private readonly void WriteNarrow(float* outputGradients, nint* places, float* scalars, int column, int count, float* weightPartial, float* biasPartial)
     {
         const int batch = NarrowRows512.Rows;
         Vector512<float> mask = NarrowRows512.Mask((int)Columns, column), beta = Vector512.Create(Beta);
@@ -69,7 +97,7 @@ internal unsafe partial struct NormBackwardJob<TCentered>
         Vector512<float> weightSum = weightPartial is null ? default : NarrowRows512.Load(weightPartial + column, mask);
         Vector512<float> biasSum = biasPartial is null ? default : NarrowRows512.Load(biasPartial + column, mask);
         bool hasWeight = Weight is not null, hasSum = SumGradient is not null, hasBeta = Beta != 0;
-        float* outputGradient = OutputGradient + column, x = X + column, inputGradient = InputGradient + column, sumGradient = SumGradient + column;
+        float* outputGradient = outputGradients + column, x = X + column, inputGradient = InputGradient + column, sumGradient = SumGradient + column;
         for (int i = 0; i < count; i++, places++, scalars++)
         {
             Vector512<float> g = NarrowRows512.Load(outputGradient + places[0], mask), value = NarrowRows512.Load(x + places[batch], mask);

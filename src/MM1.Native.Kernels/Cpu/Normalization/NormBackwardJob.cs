@@ -5,13 +5,16 @@ namespace MM1.Native.Kernels.Cpu;
 /// <summary>
 /// Backward of layer norm and root-mean-square norm. With n the normalized row and g = dOutput * weight:
 /// dX = inverse * (g - mean(g) - n * mean(g * n)), where mean(g) is there with centering only; dWeight = sum of dOutput * n and
-/// dBias = sum of dOutput over rows and groups.
+/// dBias = sum of dOutput over rows and groups. With an activation dOutput is first multiplied by its derivative at n * weight + bias,
+/// a group at a time.
 /// </summary>
 /// <remarks>
 /// An item is one block of <see cref="RowBlocks.Rows"/> rows, which sums its parameter gradients into its own row of the workspace.
 /// All sums of a group come before its first write: dX may lie on dOutput.
 /// </remarks>
-internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
+internal unsafe partial struct NormBackwardJob<TCentered, TActivation> : IRangeJob
+    where TCentered : struct, IFlag
+    where TActivation : struct, IActivation
 {
     public long RowCount;
     public long Groups;
@@ -20,11 +23,15 @@ internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCen
     public float* SumGradient;
     public float* X;
     public float* Weight;
+    public float* Bias;
     public float* Mean;
     public float* InverseDeviation;
     public float* InputGradient;
     public float* WeightPartials;
     public float* BiasPartials;
+
+    /// <summary>With an activation, columns for each block of rows.</summary>
+    public float* Arriving;
     public long StepOutputGradient;
     public long StepSumGradient;
     public long StepX;
@@ -32,6 +39,8 @@ internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCen
     public long StepInverseDeviation;
     public long StepInputGradient;
     public float Beta;
+
+    private static bool IsActivated => typeof(TActivation) != typeof(IdentityActivation);
 
     public readonly void Run(long begin, long end, int worker)
     {
@@ -58,17 +67,22 @@ internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCen
             }
             for (long row = block * RowBlocks.Rows; row < last; row++)
             {
-                for (long group = 0; group < Groups; group++) Group<T>(row, group, weightPartial, biasPartial);
+                for (long group = 0; group < Groups; group++) Group<T>(row, group, weightPartial, biasPartial, Arriving + block * Columns);
             }
         }
     }
 
-    private readonly void Group<T>(long row, long group, float* weightPartial, float* biasPartial) where T : unmanaged, ISimd<T>
+    private readonly void Group<T>(long row, long group, float* weightPartial, float* biasPartial, float* arriving) where T : unmanaged, ISimd<T>
     {
         long offset = group * Columns;
         float* outputGradient = OutputGradient + row * StepOutputGradient + offset, x = X + row * StepX + offset;
         float* inputGradient = InputGradient + row * StepInputGradient + offset;
         float mean = TCentered.IsOn ? Mean[row * StepMean + group] : 0, inverse = InverseDeviation[row * StepInverseDeviation + group];
+        if (IsActivated)
+        {
+            Arrive<T>(outputGradient, x, mean, inverse, arriving);
+            outputGradient = arriving;
+        }
         float meanGradient, meanProduct;
         if (Weight is null) Sums<T, Off>(outputGradient, x, mean, out meanGradient, out meanProduct);
         else Sums<T, On>(outputGradient, x, mean, out meanGradient, out meanProduct);
@@ -98,6 +112,43 @@ internal unsafe partial struct NormBackwardJob<TCentered> : IRangeJob where TCen
             if (Weight is null) Write<T, Off, On, On>(outputGradient, x, sumGradient, inputGradient, mean, inverse, meanGradient, meanProduct);
             else Write<T, On, On, On>(outputGradient, x, sumGradient, inputGradient, mean, inverse, meanGradient, meanProduct);
         }
+    }
+
+    /// <summary>arriving = dOutput * activation'(n * weight + bias).</summary>
+    private readonly void Arrive<T>(float* outputGradient, float* x, float mean, float inverse, float* arriving) where T : unmanaged, ISimd<T>
+    {
+        if (Weight is null && Bias is null) Arrive<T, Off, Off>(outputGradient, x, mean, inverse, arriving);
+        else if (Bias is null) Arrive<T, On, Off>(outputGradient, x, mean, inverse, arriving);
+        else if (Weight is null) Arrive<T, Off, On>(outputGradient, x, mean, inverse, arriving);
+        else Arrive<T, On, On>(outputGradient, x, mean, inverse, arriving);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
+    private readonly void Arrive<T, TWeight, TBias>(float* outputGradient, float* x, float mean, float inverse, float* arriving)
+        where T : unmanaged, ISimd<T>
+        where TWeight : struct, IFlag
+        where TBias : struct, IFlag
+    {
+        long i = Arrive<T, TWeight, TBias>(outputGradient, x, mean, inverse, arriving, 0);
+        Arrive<SimdScalar, TWeight, TBias>(outputGradient, x, mean, inverse, arriving, i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly long Arrive<T, TWeight, TBias>(float* outputGradient, float* x, float mean, float inverse, float* arriving, long i)
+        where T : unmanaged, ISimd<T>
+        where TWeight : struct, IFlag
+        where TBias : struct, IFlag
+    {
+        T center = T.Create(mean), scale = T.Create(inverse);
+        float* weight = Weight, bias = Bias;
+        long n = Columns;
+        for (; i <= n - T.Count; i += T.Count)
+        {
+            T value = NormValue.Of<T, TCentered, TWeight, TBias>(T.Load(x + i), center, scale, weight + i, bias + i);
+            TActivation.ForwardAndDerivative(value, out _, out T derivative);
+            T.Store(T.Load(outputGradient + i) * derivative, arriving + i);
+        }
+        return i;
     }
 
     /// <summary>Sums of g and of g * (x - mean).</summary>

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>Rows of a few columns, a batch at a time.</summary>
-internal unsafe partial struct NormForwardJob<TCentered>
+internal unsafe partial struct NormForwardJob<TCentered, TActivation>
 {
     [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
     [SkipLocalsInit]
@@ -77,7 +77,7 @@ internal unsafe partial struct NormForwardJob<TCentered>
             if (hasWeight && hasBias) value = Vector512.FusedMultiplyAdd(value, weight, bias);
             else if (hasWeight) value *= weight;
             else if (hasBias) value += bias;
-            Avx512F.MaskStore(output + outputs[i], mask, value);
+            Avx512F.MaskStore(output + outputs[i], mask, TActivation.Forward(new Simd512(value)).Value);
         }
     }
 }

@@ -4,9 +4,11 @@ namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
 /// Layer norm and root-mean-square norm, which is the same without the centering. A row is read from memory once; the later
-/// passes over a group find it in the first-level cache.
+/// passes over a group find it in the first-level cache. The activation is applied to a value before it is written.
 /// </summary>
-internal unsafe partial struct NormForwardJob<TCentered> : IRangeJob where TCentered : struct, IFlag
+internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJob
+    where TCentered : struct, IFlag
+    where TActivation : struct, IActivation
 {
     public long Groups;
     public long Columns;
@@ -94,13 +96,8 @@ internal unsafe partial struct NormForwardJob<TCentered> : IRangeJob where TCent
         long n = Columns;
         for (; i <= n - T.Count; i += T.Count)
         {
-            T value = T.Load(x + i);
-            if (TCentered.IsOn) value -= center;
-            value *= scale;
-            if (TWeight.IsOn && TBias.IsOn) value = T.MultiplyAdd(value, T.Load(weight + i), T.Load(bias + i));
-            else if (TWeight.IsOn) value *= T.Load(weight + i);
-            else if (TBias.IsOn) value += T.Load(bias + i);
-            T.Store(value, output + i);
+            T value = NormValue.Of<T, TCentered, TWeight, TBias>(T.Load(x + i), center, scale, weight + i, bias + i);
+            T.Store(TActivation.Forward(value), output + i);
         }
         return i;
     }
