@@ -11,7 +11,7 @@ namespace MM1.Native.Kernels.Cpu;
 /// Every path sums an output element in the same order: one chain of fused multiply-adds per k block, blocks added in order.
 /// So paths, blocks of rows and columns, and threads are free to be chosen for speed.
 /// </remarks>
-internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
+internal static unsafe class GemmDriver<T> where T : unmanaged, ISimd<T>
 {
     /// <summary>Multiply-adds below which waking the other threads costs more than they save.</summary>
     private const long SerialWork = 1 << 19;
@@ -19,11 +19,17 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
     /// <summary>Blocks of rows that a worker takes when all are equally fast, and the fewest tiles in one: copying A must not show.</summary>
     private const int BlocksPerWorker = 8, LeastBlockTiles = 4;
 
+    /// <summary>Blocks of rows of a transposed A that a worker takes: it is read across its rows, so that small blocks share cache lines.</summary>
+    private const int TransposedBlocksPerWorker = 2;
+
+    /// <summary>Rows up to which workers always divide the columns of a transposed A's product: each copies all of A.</summary>
+    private const int TransposedColumnRows = 192;
+
     /// <summary>Elements that a k block of B may span to be read as it lies whatever the number of rows: a third of an L1 cache.</summary>
     private const long InPlaceElements = 4096;
 
     /// <summary>Elements of an output that no L2 cache holds, and steps of k that last as long as it takes to come.</summary>
-    private const long FetchElements = 1 << 18, FetchDepth = 64;
+    private const long FetchElements = 1 << 20, FetchDepth = 64;
 
     private const int CacheLine = 64 / sizeof(float);
 
@@ -47,9 +53,8 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
         {
             GemmProblem one = problem.At(in args, index);
             nint registers = RegistersOf(one.N);
-            bool byColumns = one.M <= GemmTile.MaximumBlockRows;
-            if (one.TransposeA && !one.TransposeB && (threads > 1 || !byColumns)) RunTransposed(pool, ref one, chunk, threads);
-            else if (threads == 1)
+            bool byColumns = one.M <= (one.TransposeA && threads > 1 && one.N < one.M ? TransposedColumnRows : GemmTile.MaximumBlockRows);
+            if (threads == 1)
             {
                 if (byColumns) Columns(ref one, chunk, 0, 0, registers);
                 else Shared(ref one, chunk, 0, 1, default);
@@ -118,7 +123,6 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
         if (firstRegister == endRegister) return;
         float* block = GemmScratch.Block(chunk, worker), panel = GemmScratch.Panel(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
         var panels = new Panels(firstRegister * T.Count, Math.Min(problem.N, endRegister * T.Count));
-        var fetches = new GemmFetches();
         nint maximumDepth = GemmTile.Depth(problem.K), k = 0;
         do
         {
@@ -131,9 +135,9 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
                     Panel columns = panels.At(index);
                     bool inPlace = !problem.TransposeB && columns.IsWhole && (rows.Count <= 2 * GemmTile.Rows<T>() || pass.Depth * problem.StrideB <= InPlaceElements);
                     if (inPlace)
-                        Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + columns.Column, problem.StrideB, tile, ref fetches);
+                        Tiles(in problem, in pass, in rows, in columns, problem.B + k * problem.StrideB + columns.Column, problem.StrideB, tile);
                     else
-                        Tiles(in problem, in pass, in rows, in columns, columns.Pack(in problem, in pass, panel), columns.Width, tile, ref fetches);
+                        Tiles(in problem, in pass, in rows, in columns, columns.Pack(in problem, in pass, panel), columns.Width, tile);
                 }
             }
             k += pass.Depth;
@@ -149,9 +153,9 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
     {
         int height = GemmTile.Rows<T>();
         float* block = GemmScratch.Block(chunk, worker), tile = GemmScratch.Tile(chunk, worker);
-        var blocks = new RowBlocks((problem.M + height - 1) / height, threads);
-        var fetches = new GemmFetches();
-        int claimed = 0;
+        nint tiles = (problem.M + height - 1) / height;
+        nint blockRows = BlockTiles(tiles, threads, problem.TransposeA) * height;
+        int blocks = (int)((problem.M + blockRows - 1) / blockRows), claimed = 0;
         nint chunkColumns = GemmTile.ChunkColumns / T.Count * T.Count, maximumDepth = GemmTile.Depth(problem.K);
         for (nint firstColumn = 0; firstColumn < problem.N; firstColumn += chunkColumns)
         {
@@ -167,59 +171,37 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
                     _ = columns.Pack(in problem, in pass, chunk + (columns.Column - firstColumn) * pass.Depth);
                 }
                 if (threads > 1) barrier.Wait(); // the chunk is whole
-                for (int taken = threads == 1 ? 0 : barrier.Claim() - claimed; taken < blocks.Count; taken = threads == 1 ? taken + 1 : barrier.Claim() - claimed)
+                for (int taken = threads == 1 ? 0 : barrier.Claim() - claimed; taken < blocks; taken = threads == 1 ? taken + 1 : barrier.Claim() - claimed)
                 {
-                    nint row = blocks.Tile(taken) * height, end = Math.Min(problem.M, blocks.Tile(taken + 1) * height);
-                    Block rows = Block.Of(in problem, in pass, row, end - row, panels.Count, block);
-                    nint steps = panels.Count * ((end - row + height - 1) / height);
-                    FetchRows(in problem, in pass, blocks.Tile(taken + threads) * height, blocks.Tile(taken + threads + 1) * height, steps, ref fetches);
+                    nint row = taken * blockRows;
+                    Block rows = Block.Of(in problem, in pass, row, Math.Min(blockRows, problem.M - row), panels.Count, block);
                     for (nint index = 0; index < panels.Count; index++)
                     {
                         Panel columns = panels.At(index);
-                        Tiles(in problem, in pass, in rows, in columns, chunk + (columns.Column - firstColumn) * pass.Depth, columns.Width, tile, ref fetches);
+                        Tiles(in problem, in pass, in rows, in columns, chunk + (columns.Column - firstColumn) * pass.Depth, columns.Width, tile);
                     }
                 }
-                claimed += (int)blocks.Count + threads; // every block once, and once by every worker in vain
+                claimed += blocks + threads; // every block once, and once by every worker in vain
                 k += pass.Depth;
             }
             while (k < problem.K);
         }
     }
 
-    /// <summary>Fetches rows of A for the block that this worker is likely to take next: while all are equally fast, they take turns.</summary>
-    private static void FetchRows(ref readonly GemmProblem problem, ref readonly Pass pass, nint begin, nint end, nint steps, ref GemmFetches fetches)
+    /// <summary>Tiles in the blocks of rows that workers take.</summary>
+    private static nint BlockTiles(nint tiles, int threads, bool transposed)
     {
-        nint rows = Math.Min(end, problem.M) - begin;
-        if (rows <= 0) return;
-        if (problem.TransposeA) fetches.Block.Start(problem.A + pass.Begin * problem.StrideA + begin, problem.StrideA, pass.Depth, rows, steps);
-        else fetches.Block.Start(problem.A + begin * problem.StrideA + pass.Begin, problem.StrideA, rows, pass.Depth, steps);
-    }
-
-    /// <summary>
-    /// Blocks of tiles that workers take: most of one size, and at the end of half of it, so that the last ones end together.
-    /// </summary>
-    private readonly struct RowBlocks
-    {
-        private readonly nint _tiles, _large, _small, _larges;
-
-        public RowBlocks(nint tiles, int threads)
-        {
-            _tiles = tiles;
-            nint most = GemmTile.MaximumBlockRows / GemmTile.Rows<T>();
-            _large = threads == 1 ? most : Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, most);
-            _small = threads == 1 ? _large : Math.Max(LeastBlockTiles, (_large + 1) / 2);
-            _larges = Math.Max(0, tiles / _large - (threads == 1 ? 0 : threads));
-        }
-
-        public nint Count => _larges + (_tiles - _larges * _large + _small - 1) / _small;
-
-        /// <summary>First tile of a block.</summary>
-        public nint Tile(nint block) => Math.Min(_tiles, block <= _larges ? block * _large : _larges * _large + (block - _larges) * _small);
+        nint most = GemmTile.MaximumBlockRows / GemmTile.Rows<T>();
+        if (threads == 1) return most;
+        if (!transposed) return Math.Clamp(tiles / (threads * BlocksPerWorker), LeastBlockTiles, most);
+        // Few blocks: as many for every worker.
+        nint rounds = Math.Max(TransposedBlocksPerWorker, (tiles + threads * most - 1) / (threads * most));
+        return Math.Max((tiles + threads * rounds - 1) / (threads * rounds), LeastBlockTiles);
     }
 
     /// <summary>Multiplies a block of rows by one panel of columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tiles(ref readonly GemmProblem problem, ref readonly Pass pass, ref readonly Block rows, ref readonly Panel columns, float* panel, nint panelStride, float* tile, ref GemmFetches fetches)
+    private static void Tiles(ref readonly GemmProblem problem, ref readonly Pass pass, ref readonly Block rows, ref readonly Panel columns, float* panel, nint panelStride, float* tile)
     {
         int height = GemmTile.Rows<T>(), registers = columns.Width / T.Count;
         bool direct = pass.Direct && columns.IsWhole;
@@ -228,7 +210,6 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
             int count = Math.Min(height, rows.Count - i);
             float* a = rows.Start + i * rows.TileStep;
             nint step = rows.Step == 0 ? count : rows.Step;
-            fetches.Step();
             if (pass.Fetch) Fetch(in problem, in pass, rows.Row + i, columns.Column, count, columns.Count);
             if (direct)
             {
@@ -326,7 +307,7 @@ internal static unsafe partial class GemmDriver<T> where T : unmanaged, ISimd<T>
     private struct Block
     {
         /// <summary>Panels of columns from which on a copy of the rows pays, and tiles of a transposed A from which on it always does.</summary>
-        private const int WorthCopying = 3, WorthTurning = 5;
+        private const int WorthCopying = 3, WorthTurning = 5, PageElements = 4096 / sizeof(float);
 
         public nint Row;
         public int Count;

@@ -69,23 +69,12 @@ internal static unsafe class GemmPacking
             {
                 int count = Math.Min(height, rows - row);
                 float* from = source + begin * stride + row, to = block + row * depth + begin * count;
-                if (T.Count == 16 && count == 9 && end - begin == StepsTogether)
-                {
-                    float* half = from + 4 * stride;
-                    Nine(from, to);
-                    Nine(from + stride, to + 9);
-                    Nine(from + 2 * stride, to + 18);
-                    Nine(half - stride, to + 27);
-                    Nine(half, to + 36);
-                    Nine(half + stride, to + 45);
-                    Nine(half + 2 * stride, to + 54);
-                    Nine(half + 3 * stride, to + 63);
-                }
-                else if (T.Count == 16 && count == 9)
+                if (T.Count == 16 && count == 9)
                 {
                     for (nint k = begin; k < end; k++, from += stride, to += 9)
                     {
-                        Nine(from, to);
+                        Vector256.Load(from).Store(to);
+                        to[8] = from[8];
                     }
                 }
                 else
@@ -99,13 +88,6 @@ internal static unsafe class GemmPacking
                 }
             }
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Nine(float* from, float* to)
-    {
-        Vector256.Load(from).Store(to);
-        to[8] = from[8];
     }
 
     /// <summary>Transposes up to 16 columns.</summary>

@@ -27,17 +27,8 @@ internal readonly unsafe struct WorkerBarrier(SharedCounters* shared, int thread
         if (_threads == 1) return;
         int arrival = Interlocked.Increment(ref _shared->Arrivals.Value);
         int target = (arrival + _threads - 1) / _threads * _threads;
-        Await(ref _shared->Arrivals.Value, target);
-    }
-
-    /// <summary>Returns when a counter that another worker raises has come to <paramref name="value"/>.</summary>
-    /// <exception cref="InvalidOperationException">Another worker failed, so that it may not raise it.</exception>
-    public void WaitFor(int* counter, int value) => Await(ref *counter, value);
-
-    private void Await(ref int counter, int value)
-    {
         int spins = 0;
-        while (Volatile.Read(ref counter) - value < 0)
+        while (Volatile.Read(ref _shared->Arrivals.Value) - target < 0)
         {
             if (Volatile.Read(ref _shared->Failed.Value) != 0) throw new InvalidOperationException("Another worker failed before the barrier.");
             if (++spins < SpinsBeforeYield && !_crowded) Thread.SpinWait(1);
