@@ -8,6 +8,7 @@ try
         ["step", .. var rest] => StepBenchmark.Run(rest),
         ["model", .. var rest] => ModelBenchmark.Run(rest),
         ["images", .. var rest] => ImageBenchmark.Run(rest),
+        ["tar", .. var rest] => TarBenchmark.Run(rest),
         _ => Usage(),
     };
 }
@@ -29,6 +30,7 @@ static int Usage()
                                                                    a training step of an MM1 preset on the synthetic world, by verb
           images [--json] [--rounds N] [--photo FILE] [--python FILE] [--results FILE]
                                                                    JPEG decode and resize to 336 beside Pillow, images/s on one core
+          tar [--json] [--megabytes N] [--rounds N]                WebDataset shards from the page cache: index, members, documents
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);
     return 2;

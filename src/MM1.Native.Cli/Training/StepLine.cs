@@ -35,6 +35,7 @@ internal sealed class StepLine(long lastStep, double peakGigaflops = 0)
         if (peakGigaflops > 0) line.Append(" (").Append(Quantity.Percent(speed.FlopsPerSecond / 1e9 / peakGigaflops)).Append(" of peak)");
         line.Append("  ").Append(Quantity.Bytes(speed.PeakRssMiB * 1048576));
         line.Append("  data wait ").Append(Quantity.Percent(speed.DataWaitFraction));
+        if (done.BadSamplesSoFar > 0) line.Append(CultureInfo.InvariantCulture, $"  bad {done.BadSamplesSoFar}");
         line.Append("  ETA ").Append(Quantity.Duration(done.Remaining));
         return line.ToString();
     }

@@ -88,6 +88,10 @@ public sealed record MixtureCursor
     /// <summary>Images that could not be loaded; their documents had no targets.</summary>
     public long BadImages { get; init; }
 
+    /// <summary>Bad documents, what documents had to leave out, and bad images, all together.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public long BadSamples => BadImages + Sources.Sum(static source => source.Statistics.Bad.Values.Sum() + source.Statistics.Problems.Values.Sum());
+
     /// <summary>The settings that the order depends on, in words.</summary>
     public required string Settings { get; init; }
 

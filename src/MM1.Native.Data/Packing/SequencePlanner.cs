@@ -65,8 +65,8 @@ internal sealed class SequencePlanner
             _sequences++;
         }
         long index = _batches++;
-        IReadOnlyList<BadSample> bad = _bad;
-        if (_bad.Count > 0) _bad = [];
+        IReadOnlyList<BadSample> bad = [];
+        if (_bad.Count > 0) (bad, _bad) = (_bad, []); // the batch keeps the list
         return new PlannedBatch(index, sequences, Cursor, bad);
     }
 
@@ -176,7 +176,7 @@ internal sealed class SequencePlanner
         foreach (DocumentProblem problem in problems)
         {
             source.Problems[problem.Cause] = source.Problems.GetValueOrDefault(problem.Cause) + 1;
-            Report(new BadSample(source.Documents.Name, id, "problem", problem.Cause, problem.Message));
+            Report(new BadSample(source.Documents.Name, id, "problem", problem.Cause, problem.Message.StartsWith(id, StringComparison.Ordinal) ? problem.Message : $"{id}: {problem.Message}"));
         }
     }
 

@@ -58,7 +58,7 @@ public sealed class DocumentFormats
         if (name.Contains("parquet", StringComparison.OrdinalIgnoreCase))
             return $"format '{name}' is in the assembly MM1.Native.Data.Parquet, which is not part of these formats ({string.Join(", ", _formats.Keys)})";
         string? nearest = _formats.Keys.MinBy(known => Distance(known, name));
-        return $"there is no format '{name}'" + (nearest is not null && Distance(nearest, name) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : "")
+        return $"there is no format '{name}'" + (nearest is not null && Distance(nearest, name) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{nearest}'?" : ".")
             + $" Known: {string.Join(", ", _formats.Keys)}";
     }
 

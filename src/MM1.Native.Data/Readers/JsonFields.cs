@@ -24,7 +24,7 @@ public static class JsonFields
     public static string Text(JsonElement item, string id, params ReadOnlySpan<string> keys)
     {
         if (!TryFind(item, keys, out string? key, out JsonElement value)) throw Schema(id, $"the key {Names(keys)} is missing");
-        return Text(value, id, $"'{key}'");
+        return AsText(value, id, $"'{key}'");
     }
 
     /// <summary>A value that must be a text.</summary>
@@ -32,7 +32,7 @@ public static class JsonFields
     /// <param name="id">The document's name.</param>
     /// <param name="what">What the value is, in a message.</param>
     /// <exception cref="BadDocumentException">It is no text.</exception>
-    public static string Text(JsonElement value, string id, string what)
+    public static string AsText(JsonElement value, string id, string what)
     {
         if (value.ValueKind != JsonValueKind.String) throw Schema(id, $"{what} is {Describe(value.ValueKind)}, not a text");
         try

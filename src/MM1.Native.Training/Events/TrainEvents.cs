@@ -77,6 +77,12 @@ public sealed record StepCompleted(long Step) : TrainEvent(Step)
     /// <summary>Images in the step.</summary>
     public required int Images { get; init; }
 
+    /// <summary>Samples that were bad while the step's batches were made.</summary>
+    public IReadOnlyList<BadSample> BadSamples { get; init; } = [];
+
+    /// <summary>Bad documents, problems and images of the run so far.</summary>
+    public long BadSamplesSoFar { get; init; }
+
     /// <summary>Whether the guard skipped the update.</summary>
     public required bool Skipped { get; init; }
 

@@ -13,6 +13,8 @@ internal sealed class RunFolder : IDisposable
 
     public string Metrics => System.IO.Path.Combine(Path, "metrics.jsonl");
 
+    public string BadSamples => System.IO.Path.Combine(Path, "bad-samples.jsonl");
+
     public string Summary => System.IO.Path.Combine(Path, "summary.json");
 
     public string Config => System.IO.Path.Combine(Path, "config.json");

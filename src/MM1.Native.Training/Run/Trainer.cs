@@ -207,6 +207,8 @@ internal sealed class Trainer : IDisposable
             Targets = targets,
             Images = batches.Sum(static batch => batch.ImageCount),
             Skipped = cause is not null,
+            BadSamples = _config.OverfitOneBatch && step > 1 ? [] : [.. batches.SelectMany(static batch => batch.BadSamples)],
+            BadSamplesSoFar = batches[^1].CursorAfter.BadSamples,
             Throughput = _meter.Read(logged),
             TrainTime = _meter.TrainTime,
             Remaining = _meter.Remaining(stopStep - step),

@@ -130,6 +130,7 @@ public static class TrainingRun
         FileSync.Replace(folder.Config, Encoding.UTF8.GetBytes(plan.ConfigNode.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n"));
         File.Delete(folder.Summary);
         sinks.Add(new JsonLinesSink(folder.Metrics, from?.Step));
+        sinks.Add(new BadSamplesSink(folder.BadSamples, from?.Step));
         sinks.Add(new TensorBoardSink(folder.Path));
         long stop = Math.Min(config.Schedule.Steps, options.MaxSteps ?? int.MaxValue);
         long trained = model.Parameters().Where(static parameter => parameter.RequiresGradient).Sum(static parameter => parameter.Elements);

@@ -102,6 +102,7 @@ public sealed class JsonLinesSink : ITrainSink
         json.WriteNumber("targets", done.Targets);
         json.WriteNumber("images", done.Images);
         json.WriteBoolean("skipped", done.Skipped);
+        if (done.BadSamplesSoFar > 0) json.WriteNumber("bad_samples", done.BadSamplesSoFar);
         json.WriteNumber("packing_efficiency", Math.Round(done.Throughput.PackingEfficiency, 4));
         json.WriteNumber("tokens_per_s", Math.Round(done.Throughput.TokensPerSecond, 1));
         json.WriteNumber("images_per_s", Math.Round(done.Throughput.ImagesPerSecond, 2));
@@ -146,7 +147,7 @@ public sealed class JsonLinesSink : ITrainSink
     }
 
     /// <summary>Keeps the lines up to a step; the final evaluation's are written again.</summary>
-    private static void CutBack(string path, long step)
+    internal static void CutBack(string path, long step)
     {
         var kept = new StringBuilder();
         foreach (string line in File.ReadLines(path))
