@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using System.Text.Json;
 using MM1.Native.TestSupport;
 using Xunit;
@@ -55,8 +56,8 @@ public sealed class ImageCorpusTests
             expected = name switch
             {
                 "pillow_hopper.ppm" => BadImageException.Unsupported,
-                "oss-fuzz-36829.jpeg" => BadImageException.Corrupt,
-                "zero-loop-count.gif" => BadImageException.Truncated, // 15 bytes: no frame
+                "oss-fuzz-36829.jpeg" => BadImageException.Truncated, // 658 bytes for 62,728 rows
+                "zero-loop-count.gif" => BadImageException.Corrupt, // 15 bytes: no frame
                 _ => expected,
             };
             long start = Stopwatch.GetTimestamp(), before = GC.GetAllocatedBytesForCurrentThread();
@@ -113,7 +114,6 @@ public sealed class ImageCorpusTests
     }
 
     [Theory]
-    [InlineData("imagers_portrait_2", "imagers/images/jpg/portrait_2.jpg")]
     [InlineData("imagers_progressive_test", "imagers/images/jpg/progressive/test.jpg")]
     [InlineData("pillow_flower", "tricky/pillow_flower.jpg")]
     [InlineData("pillow_hopper", "tricky/pillow_hopper.jpg")]
@@ -124,6 +124,16 @@ public sealed class ImageCorpusTests
     {
         string folder = Folder();
         Assert.Equal(Decode(Path.Combine(folder, "jpeg_reference", reference + ".png")).Pixels, Decode(Path.Combine(folder, file), Stored).Pixels);
+    }
+
+    /// <summary>The reference has the file's colour profile applied, which neither Pillow nor we do: the same picture, and Pillow's pixels exactly.</summary>
+    [Fact]
+    public void ColourProfilesAreNotApplied()
+    {
+        string folder = Folder();
+        ImageData image = Decode(Path.Combine(folder, "imagers/images/jpg/portrait_2.jpg"), Stored);
+        Assert.Equal("eb2b1760ecae0709df869f2d6f67e93bb17b6b209c2ec98d788fa64eb183375d", Convert.ToHexStringLower(SHA256.HashData(image.Pixels))); // Pillow 9.4.0
+        Assert.InRange(Difference(image, Decode(Path.Combine(folder, "jpeg_reference/imagers_portrait_2.png"))).Largest, 0, 20);
     }
 
     [Theory, InlineData("jpeg_rgb.jpg"), InlineData("jpeg_bgr.jpg"), InlineData("png_rgb.png"), InlineData("webp_rgb.webp")]
