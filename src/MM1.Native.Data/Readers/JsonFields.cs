@@ -54,6 +54,12 @@ public static class JsonFields
         return value;
     }
 
+    /// <summary>
+    /// Whether an exception of System.Text.Json is about the text: besides <see cref="JsonException"/> it throws <see cref="InvalidOperationException"/> when it looks for a key and
+    /// meets one that holds half of a surrogate pair.
+    /// </summary>
+    internal static bool IsNoJson(Exception exception) => exception is JsonException or InvalidOperationException;
+
     /// <summary>A kind of JSON in words.</summary>
     public static string Describe(JsonValueKind kind) => kind switch
     {

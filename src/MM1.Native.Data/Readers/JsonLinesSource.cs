@@ -71,7 +71,7 @@ public abstract class JsonLinesSource : IDocumentSource
                 throw new BadDocumentException("json", $"{id}: the line is {JsonFields.Describe(json.RootElement.ValueKind)}, not an object", id);
             return Parse(id, json.RootElement);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (JsonFields.IsNoJson(exception))
         {
             throw new BadDocumentException("json", $"{id}: no JSON: {exception.Message}", id);
         }

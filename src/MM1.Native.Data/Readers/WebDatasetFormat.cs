@@ -109,7 +109,7 @@ internal sealed class WebDatasetSource : IDocumentSource
                 throw new BadDocumentException("json", $"{id}: the JSON member is {JsonFields.Describe(json.RootElement.ValueKind)}, not an object", id);
             return JsonFields.Text(json.RootElement, id, _textKeys).Trim();
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (JsonFields.IsNoJson(exception))
         {
             throw new BadDocumentException("json", $"{id}: no JSON: {exception.Message}", id);
         }
