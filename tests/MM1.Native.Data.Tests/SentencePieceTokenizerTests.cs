@@ -141,6 +141,7 @@ public sealed class SentencePieceTokenizerTests
                 Assert.DoesNotContain(ids, id => ((SentencePieceTokenizer)one).IsSpecial(id));
             }
         }
+        Assert.Equal(["▁", "<0x7A>", "\\n", "▁a"], tokenizer.Encode("z\n a").Select(tokenizer.Describe));
         Assert.Equal("a b", tokenizer.Decode(tokenizer.Encode("a▁b")));
         Assert.Equal("a b", tokenizer.Decode([.. tokenizer.Encode("a"), tokenizer.ImageId, .. tokenizer.Encode("b")]));
         Assert.Equal("ab", bare.Decode([.. bare.Encode("a"), bare.ImageId, .. bare.Encode("b")]));

@@ -67,7 +67,7 @@ internal static class TokenizerCommands
         foreach ((string name, int id) in Special(tokenizer)) terminal.Write($"{name,-15} {id} {tokenizer.Describe(id)}");
         if (text is null || ids is null) return;
         terminal.Write($"text            {text.Length} characters, {ids.Length} tokens");
-        terminal.WriteTable(["id", "piece"], ids.Select(id => new[] { id.ToString(System.Globalization.CultureInfo.InvariantCulture), tokenizer.Describe(id) }));
+        terminal.WriteTable(["piece", "id"], ids.Select(id => new[] { tokenizer.Describe(id), id.ToString(System.Globalization.CultureInfo.InvariantCulture) }));
         string decoded = tokenizer.Decode(ids);
         if (decoded != text) terminal.WriteWarning($"the tokens decode to another text: {decoded}");
     }

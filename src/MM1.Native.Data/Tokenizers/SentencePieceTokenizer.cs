@@ -66,6 +66,9 @@ public sealed class SentencePieceTokenizer : SubwordTokenizer
         return _rules.HasPrefix && text.StartsWith(' ') ? text[1..] : text;
     }
 
+    /// <inheritdoc/>
+    public override string Describe(int token) => Array.IndexOf(_symbols.SymbolOfByte, token) is >= 0 and int value ? Hex((byte)value) : base.Describe(token);
+
     private void EncodeNormalized(ReadOnlySpan<char> text, List<int> tokens)
     {
         if (text.IsEmpty) return;

@@ -59,7 +59,7 @@ public abstract class SubwordTokenizer : ITokenizer
     }
 
     /// <summary>A token as one shows it: spaces as <c>▁</c>, control characters escaped, bytes that are no text as <c>&lt;0x2A&gt;</c>.</summary>
-    public string Describe(int token)
+    public virtual string Describe(int token)
     {
         byte[]? bytes = _vocabulary.Bytes(Check(token));
         if (bytes is null) return _vocabulary.Name(token);
@@ -88,7 +88,7 @@ public abstract class SubwordTokenizer : ITokenizer
     /// <inheritdoc/>
     public void Save(string path) => _save(path);
 
-    private static string Hex(byte value) => string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>");
+    private protected static string Hex(byte value) => string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>");
 
     private int Check(int token) =>
         (uint)token < (uint)_vocabulary.Count ? token : throw new ArgumentOutOfRangeException(nameof(token), token, $"token ids are in [0, {_vocabulary.Count})");
