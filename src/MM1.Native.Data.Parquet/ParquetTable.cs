@@ -158,9 +158,9 @@ internal sealed class ParquetTable
         }
     }
 
-    /// <summary>What ParquetSharp throws for files that are not as they should be.</summary>
+    /// <summary>What ParquetSharp throws for files that are not as they should be; a list level outside of a list is a bare <see cref="Exception"/>.</summary>
     private static bool IsParquetError(Exception error) =>
-        error is ParquetException or OverflowException or ArgumentException or InvalidOperationException or NotSupportedException or InvalidCastException or IndexOutOfRangeException or OutOfMemoryException;
+        error.GetType() == typeof(Exception) || error is ParquetException or OverflowException or ArgumentException or InvalidOperationException or NotSupportedException or InvalidCastException or IndexOutOfRangeException or OutOfMemoryException;
 
     private static string Reason(Exception error) => error.Message.ReplaceLineEndings(" ").Trim();
 }

@@ -119,6 +119,7 @@ public sealed class CaptionFormatTests : IDisposable
         Assert.Equal(("missing", "c.json: images[0]: image 'n.png' is not there in 'img'"), Bad(Options("coco-captions", """{"images": [{"id": 1, "file_name": "n.png"}], "annotations": [{"id": 3, "image_id": 1, "caption": "x"}]}""")));
         Assert.Equal(("schema", "c.json: images[0]: key 'split' is missing; a string is expected"), Bad(Options("karpathy", """{"images": [{"filename": "a.png", "sentences": [{"raw": "x"}]}]}""") with { Split = "val" }));
         Assert.Equal(("empty", "c.json: images[0]: 'sentences' is empty"), Bad(Options("karpathy", """{"images": [{"filename": "a.png", "split": "val", "sentences": []}]}""")));
+        Assert.Equal(("schema", "c.json: images[0]: the record has a key that is not valid Unicode"), Bad(Options("karpathy", """{"images": [{"\udc00 and more": 1, "split": "val"}]}""")));
         Assert.Equal(("schema", "c.json: data[0]: key 'caption_str' is missing; a string is expected"), Bad(Options("textcaps", """{"data": [{"image_id": "a"}]}""")));
     }
 

@@ -8,7 +8,7 @@ public sealed record CaptionedImage(string Id, IImageSource Image, IReadOnlyList
 
 /// <summary>
 /// Captioned images of an annotation file (COCO captions, NoCaps, Karpathy's splits, TextCaps), by number: for evaluation, which needs all captions of an image, and for documents.
-/// Thread-safe; offsets of records are kept, about 30 bytes a caption, and records are read from disk when asked for.
+/// Thread-safe; offsets of records are kept, about 50 bytes a caption, and records are read from disk when asked for.
 /// </summary>
 public abstract class CaptionRecords
 {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace MM1.Native.Data;
@@ -10,18 +11,18 @@ internal static class JsonScan
     /// <param name="key">The key, in UTF-8.</param>
     internal static string? Name(ReadOnlySpan<byte> record, ReadOnlySpan<byte> key)
     {
-        var reader = new Utf8JsonReader(record);
-        if (!Find(ref reader, key)) return null;
         try
         {
+            var reader = new Utf8JsonReader(record);
+            if (!Find(ref reader, key)) return null;
             return reader.TokenType switch
             {
                 JsonTokenType.String => reader.GetString(),
-                JsonTokenType.Number when reader.TryGetInt64(out long number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                JsonTokenType.Number when reader.TryGetInt64(out long number) => number.ToString(CultureInfo.InvariantCulture),
                 _ => null,
             };
         }
-        catch (InvalidOperationException) // not valid Unicode
+        catch (InvalidOperationException) // the value, or a key before it, is not valid Unicode
         {
             return null;
         }
@@ -30,15 +31,18 @@ internal static class JsonScan
     /// <summary>How many elements the list of a key has; -1 where there is no list.</summary>
     internal static int Count(ReadOnlySpan<byte> record, ReadOnlySpan<byte> key)
     {
-        var reader = new Utf8JsonReader(record);
-        if (!Find(ref reader, key) || reader.TokenType != JsonTokenType.StartArray) return -1;
-        int count = 0;
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        try
         {
-            count++;
-            reader.Skip();
+            var reader = new Utf8JsonReader(record);
+            if (!Find(ref reader, key) || reader.TokenType != JsonTokenType.StartArray) return -1;
+            int count = 0;
+            for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++) reader.Skip();
+            return count;
         }
-        return count;
+        catch (InvalidOperationException) // a key before it is not valid Unicode
+        {
+            return -1;
+        }
     }
 
     private static bool Find(ref Utf8JsonReader reader, ReadOnlySpan<byte> key)

@@ -30,7 +30,7 @@ public sealed record VqaQuestion(string Id, string ImageName, IImageSource Image
 
 /// <summary>
 /// Questions of an annotation file (VQAv2, OK-VQA, TextVQA, VizWiz, GQA), by number: for evaluation, which needs every answer, and for documents. Thread-safe; offsets of records are
-/// kept, about 30 bytes a question, and records are read from disk when asked for.
+/// kept, about 50 bytes a question, and records are read from disk when asked for.
 /// </summary>
 public abstract class VqaQuestions
 {
