@@ -201,10 +201,11 @@ public sealed class ReaderTests : IDisposable
             """{"image": "none.png", "caption": "x"}""", """{"image": "https://example.org/a.png", "caption": "x"}""", """{"image": "../../etc/passwd", "caption": "x"}""",
             """{"image": "/etc/passwd", "caption": "x"}""", """{"image": "link.png", "caption": "x"}""", """{"image": "data:image/png;base64,??", "caption": "x"}""",
             """{"image": "data:image/png,abc", "caption": "x"}""", """{"image": "", "caption": "x"}""", """{"image": "a b.png", "caption": " "}""", """{"image": ["a b.png"], "caption": "x"}""",
-            """{"caption": "x"}""", """{"image": "../photos/a b.png", "caption": "back in"}""", """{"image": "//example.org/a.png", "caption": "x"}"""));
+            """{"caption": "x"}""", """{"image": "../photos/a b.png", "caption": "back in"}""", """{"image": "//example.org/a.png", "caption": "x"}""",
+            $$"""{"image_base64": "{{base64}}", "caption": "in the line"}""", """{"image_base64": "%", "caption": "x"}"""));
         IDocumentSource source = Open(_folder.Options("captions", "c.jsonl") with { Images = "photos" });
-        Assert.Equal(["<image>a cat", "<image>a dog", "<image>inside", "<image>back in"], ((int[])[0, 1, 2, 14]).Select(i => ReaderFolder.Text(source.Read(0, i))));
-        foreach (int i in (int[])[0, 1, 2, 14]) Assert.Equal(2, ((ImageSegment)source.Read(0, i).Segments[0]).Image.Load().Width);
+        Assert.Equal(["<image>a cat", "<image>a dog", "<image>inside", "<image>back in", "<image>in the line"], ((int[])[0, 1, 2, 14, 16]).Select(i => ReaderFolder.Text(source.Read(0, i))));
+        foreach (int i in (int[])[0, 1, 2, 14, 16]) Assert.Equal(2, ((ImageSegment)source.Read(0, i).Segments[0]).Image.Load().Width);
         Bad(source, 3, "missing", "c.jsonl:4: image 'none.png' is not there in 'photos'");
         Bad(source, 4, "missing", "c.jsonl:5: image 'https://example.org/a.png' is a URL, and images are never fetched; download it and give its path");
         Bad(source, 5, "outside the data folder", "c.jsonl:6: image '../../etc/passwd': the path leaves the data folder by '..'");
@@ -217,6 +218,7 @@ public sealed class ReaderTests : IDisposable
         Bad(source, 12, "schema", "c.jsonl:13: 'image' is a list, not a text");
         Bad(source, 13, "schema", "c.jsonl:14: the key 'image' or 'file_name' or 'path' is missing");
         Bad(source, 15, "missing", "c.jsonl:16: image '//example.org/a.png' is a URL, and images are never fetched; download it and give its path");
+        Bad(source, 17, "corrupt", "c.jsonl:18: an image is no base64 text ('%')");
         _folder.Write("d.jsonl", """{"img": "broken.png", "title": "x"}""");
         Document broken = Open(_folder.Options("captions", "d.jsonl") with { Images = "photos", ImageKey = "img", TextKey = "title" }).Read(0, 0);
         Assert.StartsWith("photos/broken.png: ", Assert.Throws<BadImageException>(() => ((ImageSegment)broken.Segments[0]).Image.Load()).Message, StringComparison.Ordinal);

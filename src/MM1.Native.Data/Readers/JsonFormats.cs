@@ -27,17 +27,18 @@ public sealed class JsonTextFormat : IDocumentFormat
     }
 }
 
-/// <summary>A folder of images with captions in JSON lines: <c>{"image": "a.jpg", "caption": "..."}</c>.</summary>
+/// <summary>Images with captions in JSON lines: <c>{"image": "a.jpg", "caption": "..."}</c>, or the file itself in base64 as <c>image_base64</c>.</summary>
 public sealed class CaptionLinesFormat : IDocumentFormat
 {
     private static readonly string[] ImageKeys = ["image", "file_name", "path"];
+    private static readonly string[] Base64Keys = ["image_base64"];
     private static readonly string[] TextKeys = ["caption", "text"];
 
     /// <inheritdoc/>
     public string Name => "captions";
 
     /// <inheritdoc/>
-    public string Summary => "Images with captions in JSON lines: image (file_name, path) and caption (text)";
+    public string Summary => "Images with captions in JSON lines: image (file_name, path; image_base64 for the file itself) and caption (text)";
 
     /// <inheritdoc/>
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
@@ -64,8 +65,11 @@ public sealed class CaptionLinesFormat : IDocumentFormat
         {
             string caption = JsonFields.Text(line, id, _textKeys).Trim();
             if (caption.Length == 0) throw new BadDocumentException("empty caption", $"{id}: the caption is empty", id);
-            string reference = JsonFields.Text(line, id, _imageKeys);
-            IImageSource image = _images.Find(reference, out DocumentProblem? problem) ?? throw new BadDocumentException(problem!.Cause, $"{id}: {problem.Message}", id);
+            DocumentProblem? problem;
+            IImageSource? found = JsonFields.TryFind(line, Base64Keys, out _, out _)
+                ? ImageFiles.FindBase64(JsonFields.Text(line, id, Base64Keys), out problem)
+                : _images.Find(JsonFields.Text(line, id, _imageKeys), out problem);
+            IImageSource image = found ?? throw new BadDocumentException(problem!.Cause, $"{id}: {problem.Message}", id);
             return new Document(Name, id, [new ImageSegment(image), new TextSegment(caption)]);
         }
     }
