@@ -24,7 +24,9 @@ public sealed record ImageDecodeOptions
     /// <summary>Whether the EXIF orientation of JPEG, WebP and PNG files is applied (default yes).</summary>
     public bool Orientation { get; init; } = true;
 
-    /// <summary>Whether a file that ends too early gives what is there of it, the rest grey or black (default no: it is refused as truncated).</summary>
+    /// <summary>
+    /// Whether a JPEG, PNG or GIF file that ends too early gives what is there of it, the rest grey or black (default no: it is refused as truncated). WebP files that are cut are always refused.
+    /// </summary>
     public bool AllowTruncated { get; init; }
 
     /// <exception cref="ArgumentException">A limit is out of range.</exception>

@@ -89,9 +89,8 @@ internal readonly record struct ImageFileLayout(ImageFileFormat Format, bool Who
     private static ImageFileLayout WebP(ReadOnlySpan<byte> file)
     {
         if (file.Length < 16) throw Cut("WebP");
-        // Some writers leave out the byte that pads an odd chunk at the end.
         long declared = 8L + BinaryPrimitives.ReadUInt32LittleEndian(file[4..]);
-        bool whole = declared >= 20 && file.Length + 1 >= declared;
+        bool whole = declared >= 20 && file.Length >= declared;
         int orientation = 1;
         long at = 12;
         while (at + 8 <= Math.Min(file.Length, declared))
