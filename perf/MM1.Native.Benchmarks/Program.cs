@@ -8,6 +8,7 @@ try
         ["step", .. var rest] => StepBenchmark.Run(rest),
         ["model", .. var rest] => ModelBenchmark.Run(rest),
         ["images", .. var rest] => ImageBenchmark.Run(rest),
+        ["tokenizers", .. var rest] => TokenizerBenchmark.Run(rest),
         ["tar", .. var rest] => TarBenchmark.Run(rest),
         _ => Usage(),
     };
@@ -30,6 +31,8 @@ static int Usage()
                                                                    a training step of an MM1 preset on the synthetic world, by verb
           images [--json] [--rounds N] [--photo FILE] [--python FILE] [--results FILE]
                                                                    JPEG decode and resize to 336 beside Pillow, images/s on one core
+          tokenizers [--json] [--rounds N] [--text FILE] [--tokenizer FILE] [--merges N] [--results FILE]
+                                                                   tokens/s on one core beside Microsoft.ML.Tokenizers, and learning a vocabulary
           tar [--json] [--megabytes N] [--rounds N]                WebDataset shards from the page cache: index, members, documents
           gemm [--json] [--threads N] [--rounds N] [--only TEXT]   matrix products beside OpenBLAS and the machine's peak
         """);

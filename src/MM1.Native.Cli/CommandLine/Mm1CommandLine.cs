@@ -43,6 +43,7 @@ internal static class Mm1CommandLine
             PlanCommand.Create(terminal),
             DoctorCommand.Create(terminal),
             DataCommands.Create(terminal),
+            TokenizerCommands.Create(terminal),
             InspectBatchCommand.Create(terminal),
             ConfigCommands.Create(terminal),
         };

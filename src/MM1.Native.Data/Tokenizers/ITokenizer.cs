@@ -1,8 +1,10 @@
 namespace MM1.Native.Data;
 
 /// <summary>
-/// Text to token ids and back. Lossless: <c>Decode(Encode(text)) == text</c> for every string. Special tokens never come out
-/// of <see cref="Encode"/>, whatever the text says.
+/// Text to token ids and back. Lossless: <c>Decode(Encode(text)) == text</c> for every string, lone surrogates included, but for
+/// <see cref="SentencePieceTokenizer"/>, whose format writes a space as <c>▁</c> (a <c>▁</c> of the text comes back as a space) and may
+/// put a space before every text (tokens of two texts after one another decode with a space between). Special tokens never come out
+/// of <see cref="Encode"/>, whatever the text says. Implementations are safe for several threads.
 /// </summary>
 public interface ITokenizer
 {
@@ -18,7 +20,10 @@ public interface ITokenizer
     /// <summary>Holds the place of one row of the connector's output.</summary>
     int ImageId { get; }
 
-    /// <summary>The token of a line feed: ends an answer, and is where generation of one stops.</summary>
+    /// <summary>
+    /// The token of one line feed: ends an answer, and is where generation of one stops. A text's line feed may also stand inside of
+    /// another token (GPT-2 has one of two line feeds, GPT-4's files have one of a full stop and a line feed).
+    /// </summary>
     int NewlineId { get; }
 
     /// <summary>Appends the tokens of a text.</summary>
@@ -30,7 +35,7 @@ public interface ITokenizer
     /// <summary>A token as one shows it to a person, special ones included: <c>red</c>, <c>&lt;image&gt;</c>, <c>&lt;0x2A&gt;</c>.</summary>
     string Describe(int token);
 
-    /// <summary>Writes everything that <see cref="TokenizerFile.Load"/> needs, as JSON.</summary>
+    /// <summary>Writes everything that <see cref="TokenizerFile.Load"/> needs, as one JSON file that gives the same ids.</summary>
     void Save(string path);
 }
 

@@ -40,6 +40,7 @@ internal static class SentencePieceFile
         }
         int missing = Array.IndexOf(symbolOfByte, -1);
         if (missing >= 0) throw new InvalidDataException($"'{path}' has no piece <0x{missing:X2}>, which byte fallback needs");
+        if (model.EscapesSpaces && !symbolOf.ContainsKey(Escape.ToString())) throw new InvalidDataException($"'{path}' has no piece '{Escape}': a space would not come back as one");
         int firstVirtual = pieces.Count + special.Appended.Count;
         (SentencePieceSymbols symbols, List<BytePairMerge> merges) = Symbols(pieces, symbolOf, symbolOfByte, firstVirtual);
         bool wordsAreApart = model.EscapesSpaces && symbolOf.Keys.All(static text => !CrossesWords(text));

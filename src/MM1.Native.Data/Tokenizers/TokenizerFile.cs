@@ -68,7 +68,10 @@ public static class TokenizerFile
 
     private static ITokenizer ReadOwn(string path, TokenizerDocument document, TokenizerOptions options)
     {
+        if (!TokenizerDocument.KeysOf.TryGetValue(document.Format, out string[]? keys))
+            throw new InvalidDataException($"'{path}' holds a tokenizer of format '{document.Format}'; known are {string.Join(", ", TokenizerDocument.KeysOf.Keys)}");
         if (document.Version != 1) throw new InvalidDataException($"'{path}' holds a tokenizer of version {document.Version}; known is version 1");
+        if (document.Given().FirstOrDefault(key => !keys.Contains(key)) is { } stray) throw new InvalidDataException($"'{path}': a tokenizer of format '{document.Format}' has no key '{stray}'");
         try
         {
             switch (document.Format)
@@ -76,8 +79,7 @@ public static class TokenizerFile
                 case TokenizerDocument.WordFormat: return new WordTokenizer(Required(document.Words, "words"));
                 case TokenizerDocument.ByteFormat: return new ByteTokenizer();
                 case TokenizerDocument.TiktokenFormat: return TiktokenFile.Load(path, Required(document.Ranks, "ranks"), Named() with { Pattern = Required(document.Pattern, "pattern") });
-                case TokenizerDocument.SentencePieceFormat: return SentencePieceFile.Load(path, Required(document.Model, "model"), Named());
-                default: throw new InvalidDataException($"'{path}' holds a tokenizer of format '{document.Format}'; known are {string.Join(", ", TokenizerDocument.Formats)}");
+                default: return SentencePieceFile.Load(path, Required(document.Model, "model"), Named());
             }
         }
         catch (ArgumentException exception)
@@ -106,7 +108,14 @@ internal sealed record TokenizerDocument
     internal const string TiktokenFormat = "mm1-tiktoken-tokenizer";
     internal const string SentencePieceFormat = "mm1-sentencepiece-tokenizer";
 
-    internal static IReadOnlyList<string> Formats { get; } = [WordFormat, ByteFormat, TiktokenFormat, SentencePieceFormat];
+    /// <summary>The formats and the keys that each has beside format and version.</summary>
+    internal static Dictionary<string, string[]> KeysOf { get; } = new(StringComparer.Ordinal)
+    {
+        [WordFormat] = ["words"],
+        [ByteFormat] = [],
+        [TiktokenFormat] = ["pattern", "special", "ranks"],
+        [SentencePieceFormat] = ["special", "model"],
+    };
 
     public required string Format { get; init; }
     public int Version { get; init; } = 1;
@@ -130,6 +139,10 @@ internal sealed record TokenizerDocument
     /// <summary>The SentencePiece <c>.model</c> file (base64).</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public byte[]? Model { get; init; }
+
+    /// <summary>The keys that are there.</summary>
+    internal IEnumerable<string> Given() =>
+        new (string Key, object? Value)[] { ("words", Words), ("pattern", Pattern), ("special", Special), ("ranks", Ranks), ("model", Model) }.Where(static one => one.Value is not null).Select(static one => one.Key);
 }
 
 /// <summary>The JSON of this library, generated at build time; an unknown key is an error.</summary>

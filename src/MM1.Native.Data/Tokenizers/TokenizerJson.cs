@@ -184,6 +184,7 @@ internal sealed partial class TokenizerJson
         }
         int missing = Array.IndexOf(symbolOfByte, -1);
         if (missing >= 0) throw Refused($"model.byte_fallback is true, but there is no token <0x{missing:X2}>");
+        if (rules.EscapesSpaces && !symbols.ContainsKey(Escape[0])) throw Refused($"model.vocab has no token '{Escape}': a space would not come back as one");
         List<BytePairMerge> merges = Merges();
         bool wordsAreApart = rules.EscapesSpaces && merges.TrueForAll(merge => !SentencePieceFile.CrossesWords(_texts[merge.Result]));
         return new SentencePieceTokenizer(vocabulary, _special, rules, new SentencePieceSymbols(symbols, [], int.MaxValue, symbolOfByte), new BytePairMerges(merges), wordsAreApart,

@@ -13,7 +13,7 @@ public sealed class LookTests
     {
         Mm1Run help = Mm1.Start("--help");
         Assert.Equal(0, help.ExitCode);
-        foreach (string command in new[] { "train", "generate", "eval", "plan", "doctor", "data", "inspect-batch", "config" }) Assert.Contains("\n  " + command, help.Output, StringComparison.Ordinal);
+        foreach (string command in new[] { "train", "generate", "eval", "plan", "doctor", "data", "tokenizer", "inspect-batch", "config" }) Assert.Contains("\n  " + command, help.Output, StringComparison.Ordinal);
         foreach ((int code, string meaning) in ExitCode.Table) Assert.Contains($"{code,-5}{meaning}", help.Output, StringComparison.Ordinal);
         Assert.Equal(help.Output, Mm1.Start().Output);
         Assert.Matches(@"^\d+\.\d+\.\d+", Mm1.Start("--version").Output);

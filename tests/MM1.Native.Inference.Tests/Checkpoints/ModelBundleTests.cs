@@ -37,6 +37,53 @@ public sealed class ModelBundleTests
         Assert.Equal(own.Generate(prompts, options).Select(text => text.Text), new Mm1Generator(bundle).Generate(prompts, options).Select(text => text.Text));
     }
 
+    public static TheoryData<string> TokenizerKinds { get; } = ["bytes", "trained", "tiktoken", "sentencepiece"];
+
+    [Theory, MemberData(nameof(TokenizerKinds))]
+    public void ACheckpointKeepsATokenizerOfAnyKind(string kind)
+    {
+        using var folder = new TemporaryFolder();
+        using var small = new SmallModel();
+        ITokenizer tokenizer = TokenizerOf(kind, folder);
+        Assert.True(tokenizer.VocabularySize <= SmallModel.Config.Decoder.Vocabulary);
+        ModelBundle.Save(folder["checkpoint"], small.Model, tokenizer, SmallModel.Images);
+        using ModelBundle bundle = ModelBundle.Load(folder["checkpoint"], small.Device);
+        Assert.Equal(tokenizer.GetType(), bundle.Tokenizer.GetType());
+        const string Text = "the cat's hat\n<image></s><|endoftext|> \uD83D\uDE00 \uD800 the";
+        Assert.Equal(tokenizer.Encode(Text), bundle.Tokenizer.Encode(Text));
+        Assert.Equal(Text, bundle.Tokenizer.Decode(tokenizer.Encode(Text)));
+        Assert.Equal((tokenizer.DocumentEndId, tokenizer.PaddingId, tokenizer.ImageId), (bundle.Tokenizer.DocumentEndId, bundle.Tokenizer.PaddingId, bundle.Tokenizer.ImageId));
+        // What it says is what the model that was saved says with the tokenizer that was saved.
+        Document[] prompts = [new SyntheticWorld().Question(WorldSplit.UnseenSeed, 0).Prompt()];
+        var options = new TextGenerationOptions { MaxNewTokens = 4 };
+        Assert.Equal(new Mm1Generator(small.Model, tokenizer, SmallModel.Images).Generate(prompts, options).Select(text => text.Text), new Mm1Generator(bundle).Generate(prompts, options).Select(text => text.Text));
+    }
+
+    private static ITokenizer TokenizerOf(string kind, TemporaryFolder folder)
+    {
+        if (kind == "bytes") return new ByteTokenizer();
+        var trainer = new BytePairTrainer();
+        trainer.Add("the cat sat on the mat, the cat's hat sat on the cat");
+        BytePairTokenizer trained = trainer.Train(280);
+        if (kind == "trained") return trained;
+        if (kind == "tiktoken")
+        {
+            string ranks = folder["ranks.tiktoken"];
+            File.WriteAllLines(ranks, Enumerable.Range(0, trained.VocabularySize - 3).Select(id => $"{Convert.ToBase64String(trained.Bytes(id))} {id}"));
+            return TokenizerFile.Load(ranks, new TokenizerOptions { Pattern = "cl100k" });
+        }
+        // A SentencePiece model of bytes and five pieces: field 1 the pieces, 2 how it was trained, 3 how it normalises.
+        var model = new List<byte>();
+        void Piece(string text, byte type) => model.AddRange([0x0A, (byte)(System.Text.Encoding.UTF8.GetByteCount(text) + 4), 0x0A, (byte)System.Text.Encoding.UTF8.GetByteCount(text), .. System.Text.Encoding.UTF8.GetBytes(text), 0x18, type]);
+        Piece("<unk>", 2);
+        Piece("</s>", 3);
+        for (int value = 0; value < 256; value++) Piece($"<0x{value:X2}>", 6);
+        foreach (string text in (string[])["▁", "th", "t", "h", "e"]) Piece(text, 1);
+        model.AddRange([0x12, 5, 0x18, 2, 0x98, 0x02, 1, 0x1A, 4, 0x18, 1, 0x20, 0]);
+        File.WriteAllBytes(folder["small.model"], [.. model]);
+        return TokenizerFile.Load(folder["small.model"]);
+    }
+
     [Fact]
     public void ARunGivesItsNewestCompleteCheckpoint()
     {
