@@ -393,7 +393,7 @@ internal sealed class Trainer : IDisposable
     private void CheckTokenizer(string checkpoint)
     {
         string kept = Path.Combine(checkpoint, Inference.ModelBundle.TokenizerFile), now = Path.Combine(_parts.OutDirectory, "tokenizer" + Inference.AtomicFile.TemporaryEnding);
-        if (!File.Exists(kept)) return;
+        if (_parts.Data.World is not null || !File.Exists(kept)) return; // the world's words are a part of the program
         try
         {
             _parts.Data.Tokenizer.Save(now);
