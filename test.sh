@@ -109,22 +109,22 @@ else
   echo "== native tests"
   start=$SECONDS
   log="$reports/native-tests.log"
-  # One program at a time: each has threads of its own.
-  ctest --test-dir "$native" --verbose > "$log" 2>&1
+  # Side by side: most launches are of a few blocks, and keep one core busy. Outputs are told apart by the test's number.
+  ctest --test-dir "$native" --verbose --parallel "$(getconf _NPROCESSORS_ONLN)" > "$log" 2>&1
   code=$?
   grep -E '^ *[0-9]+/[0-9]+ Test +#' "$log" | sed 's/^ */  /'
   # A program of ours ends with its counts; what prints none (a script, a crash) counts as one test.
   read -r ran_passed ran_failed ran_skipped < <(awk '
-    /^test [0-9]+$/ { p = f = k = 0; counted = 0 }
-    /^ *[0-9]+: [0-9]+ passed, [0-9]+ failed/ { counted = 1; p += $2; f += $4; k += $6 }
+    /^ *[0-9]+: [0-9]+ passed, [0-9]+ failed/ { n = $1 + 0; counted[n] = 1; p[n] += $2; f[n] += $4; k[n] += $6 }
     /^ *[0-9]+\/[0-9]+ Test +#/ {
+      n = $0; sub(/^[^#]*#/, "", n); n += 0
       good = / Passed +[0-9.]+ sec/
-      if (!counted) { p = good; f = !good }
-      else if (!good && f == 0) f = 1
-      passed += p; failed += f; skipped += k
+      if (!counted[n]) { p[n] = good; f[n] = !good }
+      else if (!good && f[n] == 0) f[n] = 1
+      passed += p[n]; failed += f[n]; skipped += k[n]
     }
     END { print passed + 0, failed + 0, skipped + 0 }' "$log")
-  output=$(sed -nE 's/^ *[0-9]+: //p' "$log")
+  output=$(grep -E '^ *[0-9]+: ' "$log" | sort -s -n -t: -k1,1 | sed -E 's/^ *[0-9]+: //')
   grep -E '^skipped ' <<< "$output" | sed 's/^skipped /  /' | sort -u >> "$native_skips"
   if [ "$code" -ne 0 ]; then
     grep -A 20 -E '^FAILED ' <<< "$output" | head -n 100

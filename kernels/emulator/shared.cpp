@@ -77,6 +77,11 @@ void prepare_block(BlockState& b, const Launch& launch) {
 
 char* shared_bytes(uint32_t address, uint32_t bytes, Loc here, const char* what, BlockState** owner) {
   BlockState* b = block();
+  // Most accesses: within the block's own dynamic memory.
+  if (const uint32_t within = address - static_capacity; within <= b->dynamic_bytes && bytes <= b->dynamic_bytes - within) {
+    if (owner) *owner = b;
+    return b->arena + address;
+  }
   const uint32_t tag = address >> address_rank_shift;
   const uint32_t offset = offset_of(address);
   if (tag != 0) {
@@ -140,9 +145,26 @@ void* shared_array(const void* key, size_t bytes, size_t alignment, Loc here) {
 
 namespace {
 
+// Sizes that kernels use become moves of a register.
+inline void copy(void* target, const void* source, uint32_t bytes) {
+  switch (bytes) {
+    case 4:
+      memcpy(target, source, 4);
+      break;
+    case 8:
+      memcpy(target, source, 8);
+      break;
+    case 16:
+      memcpy(target, source, 16);
+      break;
+    default:
+      memcpy(target, source, bytes);
+  }
+}
+
 char* checked(uint32_t address, uint32_t bytes, bool cluster, bool write, Loc here, BlockState** owner) {
   const char* what = write ? "shared store" : "shared load";
-  if (offset_of(address) % bytes)
+  if (offset_of(address) & (bytes - 1))  // A power of two: not a division for every access.
     fail(std::string(what) + ": misaligned: " + std::to_string(bytes) + " bytes at shared address " + std::to_string(offset_of(address)),
          here);
   if (!cluster && address >> address_rank_shift)
@@ -159,7 +181,7 @@ void shared_load(void* value, uint32_t address, uint32_t bytes, bool cluster, Lo
   BlockState* owner;
   const char* memory = checked(address, bytes, cluster, false, here, &owner);
   SHADOW(read(*owner, offset_of(address), bytes, *self(), here));
-  memcpy(value, memory, bytes);
+  copy(value, memory, bytes);
 }
 
 void shared_store(uint32_t address, const void* value, uint32_t bytes, bool cluster, Loc here) {
@@ -167,7 +189,7 @@ void shared_store(uint32_t address, const void* value, uint32_t bytes, bool clus
   BlockState* owner;
   char* memory = checked(address, bytes, cluster, true, here, &owner);
   SHADOW(write(*owner, offset_of(address), bytes, *self(), here));
-  memcpy(memory, value, bytes);
+  copy(memory, value, bytes);
 }
 
 }  // namespace emulator

@@ -66,6 +66,18 @@ void check_activation(Check* check, mm1_activation activation) {
               "activation is %d; a norm applies MM1_ACTIVATION_NONE or MM1_ACTIVATION_SILU.", activation);
 }
 
+// Statistics have no gaps: a stride that is meant for something else (a vector's length, say) would be a write far outside of them.
+void check_statistics(Check* check, const char* field, const mm1_operand& operand, int64_t rows, int64_t groups, bool is_required) {
+  if (is_required) {
+    check->operand(field, operand, rows, groups, MM1_DTYPE_FLOAT32);
+  } else {
+    check->optional(field, operand, rows, groups, MM1_DTYPE_FLOAT32);
+  }
+  check->that(!is_present(operand) || rows <= 1 || groups == 0 || operand.row_stride == groups,
+              "%s has row_stride %lld; it holds [%lld, %lld] values without gaps.", field, static_cast<long long>(operand.row_stride),
+              static_cast<long long>(rows), static_cast<long long>(groups));
+}
+
 NormVector norm_vector(const mm1_operand& operand) {
   if (!is_present(operand)) return {};
   return {static_cast<const char*>(operand.data), operand.dtype == MM1_DTYPE_FLOAT32,
@@ -166,8 +178,8 @@ void check_layer_backward(const mm1_layer_norm_backward_args& args, Check* check
   check->operand("x", args.x, rows, columns, dtype);
   check->optional("weight", args.weight, 1, args.columns, rows == 0 || columns == 0 ? args.weight.dtype : dtype, MM1_DTYPE_FLOAT32);
   check->optional("bias", args.bias, 1, args.columns, rows == 0 || columns == 0 ? args.bias.dtype : dtype, MM1_DTYPE_FLOAT32);
-  check->operand("mean", args.mean, rows, args.groups, MM1_DTYPE_FLOAT32);
-  check->operand("inverse_standard_deviation", args.inverse_standard_deviation, rows, args.groups, MM1_DTYPE_FLOAT32);
+  check_statistics(check, "mean", args.mean, rows, args.groups, true);
+  check_statistics(check, "inverse_standard_deviation", args.inverse_standard_deviation, rows, args.groups, true);
   check->operand("input_gradient", args.input_gradient, rows, columns, dtype);
   check->optional("weight_gradient", args.weight_gradient, 1, args.columns, MM1_DTYPE_FLOAT32);
   check->optional("bias_gradient", args.bias_gradient, 1, args.columns, MM1_DTYPE_FLOAT32);
@@ -191,7 +203,7 @@ void check_rms_backward(const mm1_rms_norm_backward_args& args, Check* check) {
   check->optional("sum_gradient", args.sum_gradient, rows, columns, dtype);
   check->operand("x", args.x, rows, columns, dtype);
   check->optional("weight", args.weight, 1, args.columns, rows == 0 || columns == 0 ? args.weight.dtype : dtype, MM1_DTYPE_FLOAT32);
-  check->operand("inverse_root_mean_square", args.inverse_root_mean_square, rows, args.groups, MM1_DTYPE_FLOAT32);
+  check_statistics(check, "inverse_root_mean_square", args.inverse_root_mean_square, rows, args.groups, true);
   check->operand("input_gradient", args.input_gradient, rows, columns, dtype);
   check->optional("weight_gradient", args.weight_gradient, 1, args.columns, MM1_DTYPE_FLOAT32);
   check_overlaps(check,
@@ -228,8 +240,8 @@ mm1_status mm1_layer_norm_forward(mm1_stream stream, const mm1_layer_norm_forwar
     check.optional("bias", args.bias, 1, args.columns, dtype, MM1_DTYPE_FLOAT32);
   }
   check.operand("output", args.output, rows, columns, dtype);
-  check.optional("mean", args.mean, rows, args.groups, MM1_DTYPE_FLOAT32);
-  check.optional("inverse_standard_deviation", args.inverse_standard_deviation, rows, args.groups, MM1_DTYPE_FLOAT32);
+  check_statistics(&check, "mean", args.mean, rows, args.groups, false);
+  check_statistics(&check, "inverse_standard_deviation", args.inverse_standard_deviation, rows, args.groups, false);
   check_overlaps(&check,
                  {{"output", &args.output, rows, columns, {kX}},
                   {"sum_output", &args.sum_output, rows, columns, {kX, kResidual}},
@@ -273,7 +285,7 @@ mm1_status mm1_rms_norm_forward(mm1_stream stream, const mm1_rms_norm_forward_ar
   check_sum(&check, args.residual, args.sum_output, rows, columns, dtype);
   if (rows > 0 && columns > 0) check.optional("weight", args.weight, 1, args.columns, dtype, MM1_DTYPE_FLOAT32);
   check.operand("output", args.output, rows, columns, dtype);
-  check.optional("inverse_root_mean_square", args.inverse_root_mean_square, rows, args.groups, MM1_DTYPE_FLOAT32);
+  check_statistics(&check, "inverse_root_mean_square", args.inverse_root_mean_square, rows, args.groups, false);
   check_overlaps(&check,
                  {{"output", &args.output, rows, columns, {kX}},
                   {"sum_output", &args.sum_output, rows, columns, {kX, kResidual}},
@@ -305,7 +317,7 @@ mm1_status mm1_l2_normalize_forward(mm1_stream stream, const mm1_l2_normalize_fo
   check.reserved("reserved", args.reserved);
   check_compute(&check, "x", args.x, args.rows, args.columns);
   check.operand("output", args.output, args.rows, args.columns, args.x.dtype);
-  check.optional("inverse_norm", args.inverse_norm, args.rows, 1, MM1_DTYPE_FLOAT32);
+  check_statistics(&check, "inverse_norm", args.inverse_norm, args.rows, 1, false);
   check_least_norm(&check, args.epsilon);
   check_overlaps(&check, {{"output", &args.output, args.rows, args.columns}, {"inverse_norm", &args.inverse_norm, args.rows, 1}},
                  {{kX, &args.x, args.rows, args.columns}});
@@ -416,7 +428,7 @@ mm1_status mm1_l2_normalize_backward(mm1_stream stream, const mm1_l2_normalize_b
   check_matrix(&check, rows, columns);
   check_compute(&check, "output_gradient", args.output_gradient, rows, columns);
   check.operand("output", args.output, rows, columns, dtype);
-  check.operand("inverse_norm", args.inverse_norm, rows, 1, MM1_DTYPE_FLOAT32);
+  check_statistics(&check, "inverse_norm", args.inverse_norm, rows, 1, true);
   check.operand("input_gradient", args.input_gradient, rows, columns, dtype);
   check_least_norm(&check, args.epsilon);
   check_overlaps(&check, {{"input_gradient", &args.input_gradient, rows, columns}},

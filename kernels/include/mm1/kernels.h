@@ -433,8 +433,8 @@ typedef struct mm1_layer_norm_forward_args {
   mm1_operand weight;                      /* Optional, compute or float32, [columns], shared by groups. */
   mm1_operand bias;                        /* Optional, compute or float32, [columns], shared by groups. */
   mm1_operand output;                      /* As x; may be x when no backward follows. */
-  mm1_operand mean;                        /* Optional float32 [rows, groups], for the backward. */
-  mm1_operand inverse_standard_deviation;  /* Optional float32 [rows, groups], for the backward. */
+  mm1_operand mean;                        /* Optional float32 [rows, groups], for the backward, without gaps. */
+  mm1_operand inverse_standard_deviation;  /* Optional float32 [rows, groups], for the backward, without gaps. */
   float epsilon;                           /* Added to the variance. Default 1e-5. */
   mm1_activation activation;               /* Applied last: MM1_ACTIVATION_NONE or MM1_ACTIVATION_SILU. */
 } mm1_layer_norm_forward_args;
@@ -460,8 +460,8 @@ typedef struct mm1_layer_norm_backward_args {
                                             * input_gradient. May be input_gradient. */
   mm1_operand x;                           /* What was normalized: x, or sum_output where there was a residual. */
   mm1_operand weight;                      /* Optional, [columns]. */
-  mm1_operand mean;                        /* float32 [rows, groups]. */
-  mm1_operand inverse_standard_deviation;  /* float32 [rows, groups]. */
+  mm1_operand mean;                        /* float32 [rows, groups], without gaps. */
+  mm1_operand inverse_standard_deviation;  /* float32 [rows, groups], without gaps. */
   mm1_operand input_gradient;              /* [rows, groups, columns]: gradient of s; may be output_gradient. */
   mm1_operand weight_gradient;             /* Optional float32 [columns]. */
   mm1_operand bias_gradient;               /* Optional float32 [columns]. */
@@ -490,7 +490,7 @@ typedef struct mm1_rms_norm_forward_args {
   mm1_operand sum_output;                /* As x: receives s. Present if residual is; may be x or residual itself. */
   mm1_operand weight;                    /* Optional, compute or float32, [columns], shared by groups. */
   mm1_operand output;                    /* As x; may be x when no backward follows. */
-  mm1_operand inverse_root_mean_square;  /* Optional float32 [rows, groups], for the backward. */
+  mm1_operand inverse_root_mean_square;  /* Optional float32 [rows, groups], for the backward, without gaps. */
   float epsilon;                         /* Added to the mean square. Default 1e-5. */
   int32_t reserved;                      /* Zero. */
 } mm1_rms_norm_forward_args;
@@ -511,7 +511,7 @@ typedef struct mm1_rms_norm_backward_args {
                                           * input_gradient. May be input_gradient. */
   mm1_operand x;                         /* What was normalized: x, or sum_output where there was a residual. */
   mm1_operand weight;                    /* Optional, [columns]. */
-  mm1_operand inverse_root_mean_square;  /* float32 [rows, groups]. */
+  mm1_operand inverse_root_mean_square;  /* float32 [rows, groups], without gaps. */
   mm1_operand input_gradient;            /* [rows, groups, columns]: gradient of s; may be output_gradient. */
   mm1_operand weight_gradient;           /* Optional float32 [columns]. */
   float beta_input;                      /* Factor on the old input_gradient. */
@@ -529,7 +529,7 @@ typedef struct mm1_l2_normalize_forward_args {
   int64_t columns;           /* Columns. */
   mm1_operand x;             /* [rows, columns]. */
   mm1_operand output;        /* [rows, columns]. */
-  mm1_operand inverse_norm;  /* Optional float32 [rows]: 1 / max(norm, epsilon). */
+  mm1_operand inverse_norm;  /* Optional float32 [rows, 1] without gaps: 1 / max(norm, epsilon). */
   float epsilon;             /* Least norm. Default 1e-12. */
   int32_t reserved;          /* Zero. */
 } mm1_l2_normalize_forward_args;
@@ -546,7 +546,7 @@ typedef struct mm1_l2_normalize_backward_args {
   int64_t columns;              /* Columns. */
   mm1_operand output_gradient;  /* [rows, columns]. */
   mm1_operand output;           /* The forward's output. */
-  mm1_operand inverse_norm;     /* float32 [rows]. */
+  mm1_operand inverse_norm;     /* float32 [rows, 1], without gaps. */
   mm1_operand input_gradient;   /* [rows, columns]. */
   float epsilon;                /* The forward's: a row that was clamped has gradient output_gradient * inverse_norm. Default 1e-12. */
   float beta;                   /* Factor on the old input_gradient. */

@@ -32,6 +32,17 @@ internal static class Check
             Fail(verb, $"{field} has row stride {operand.RowStride}, less than its {columns} columns; rows would overlap.");
     }
 
+    /// <summary>
+    /// Statistics of rows, float32 [rows, groups] without gaps: a stride that is meant for something else (a vector's length, say) would be a write far outside of them.
+    /// </summary>
+    public static void Statistics(in Operand operand, long rows, long groups, bool isRequired, string verb, string field)
+    {
+        if (isRequired) Operand(operand, rows, groups, DType.Float32, verb, field);
+        else Optional(operand, rows, groups, DType.Float32, verb, field);
+        if (operand.IsPresent && rows > 1 && groups != 0 && operand.RowStride != groups)
+            Fail(verb, $"{field} has row stride {operand.RowStride}; it holds [{rows}, {groups}] values without gaps.");
+    }
+
     /// <summary>Enough scratch for the call.</summary>
     public static void Workspace(in Launch launch, long bytes, string verb)
     {

@@ -69,9 +69,9 @@ public record struct LayerNormForwardArgs
     public Operand Bias;
     /// <summary>As X; may be X when no backward follows.</summary>
     public Operand Output;
-    /// <summary>Optional float32 [Rows, Groups], for the backward.</summary>
+    /// <summary>Optional float32 [Rows, Groups], for the backward, without gaps.</summary>
     public Operand Mean;
-    /// <summary>Optional float32 [Rows, Groups], for the backward.</summary>
+    /// <summary>Optional float32 [Rows, Groups], for the backward, without gaps.</summary>
     public Operand InverseStandardDeviation;
     /// <summary>Added to the variance.</summary>
     public float Epsilon = 1e-5f;
@@ -102,9 +102,9 @@ public record struct LayerNormBackwardArgs
     public Operand X;
     /// <summary>Optional, [Columns].</summary>
     public Operand Weight;
-    /// <summary>float32 [Rows, Groups].</summary>
+    /// <summary>float32 [Rows, Groups], without gaps.</summary>
     public Operand Mean;
-    /// <summary>float32 [Rows, Groups].</summary>
+    /// <summary>float32 [Rows, Groups], without gaps.</summary>
     public Operand InverseStandardDeviation;
     /// <summary>[Rows, Groups, Columns]: gradient of s; may be OutputGradient.</summary>
     public Operand InputGradient;
@@ -149,7 +149,7 @@ public record struct RmsNormForwardArgs
     public Operand Weight;
     /// <summary>As X; may be X when no backward follows.</summary>
     public Operand Output;
-    /// <summary>Optional float32 [Rows, Groups], for the backward.</summary>
+    /// <summary>Optional float32 [Rows, Groups], for the backward, without gaps.</summary>
     public Operand InverseRootMeanSquare;
     /// <summary>Added to the mean square.</summary>
     public float Epsilon = 1e-5f;
@@ -180,7 +180,7 @@ public record struct RmsNormBackwardArgs
     public Operand X;
     /// <summary>Optional, [Columns].</summary>
     public Operand Weight;
-    /// <summary>float32 [Rows, Groups].</summary>
+    /// <summary>float32 [Rows, Groups], without gaps.</summary>
     public Operand InverseRootMeanSquare;
     /// <summary>[Rows, Groups, Columns]: gradient of s; may be OutputGradient.</summary>
     public Operand InputGradient;
@@ -209,7 +209,7 @@ public record struct L2NormalizeForwardArgs
     public Operand X;
     /// <summary>[Rows, Columns].</summary>
     public Operand Output;
-    /// <summary>Optional float32 [Rows]: 1 / max(norm, Epsilon).</summary>
+    /// <summary>Optional float32 [Rows, 1] without gaps: 1 / max(norm, Epsilon).</summary>
     public Operand InverseNorm;
     /// <summary>Least norm.</summary>
     public float Epsilon = 1e-12f;
@@ -234,7 +234,7 @@ public record struct L2NormalizeBackwardArgs
     public Operand OutputGradient;
     /// <summary>The forward's output.</summary>
     public Operand Output;
-    /// <summary>float32 [Rows].</summary>
+    /// <summary>float32 [Rows, 1], without gaps.</summary>
     public Operand InverseNorm;
     /// <summary>[Rows, Columns].</summary>
     public Operand InputGradient;

@@ -29,7 +29,7 @@ public sealed class L2NormalizeTests
         float[] x = Samples.Normal(1, rows * columns), dy = Samples.Normal(2, x.Length), old = Samples.Normal(3, x.Length);
         for (int i = 0; i < Math.Min(2 * columns, x.Length); i++) x[i] *= i < columns ? 0 : 1e-5f;
         using var bench = new KernelBench(device);
-        DeviceBuffer output = bench.Output(rows, columns, padding), inverse = bench.Output(rows, 1, padding);
+        DeviceBuffer output = bench.Output(rows, columns, padding), inverse = bench.Output(rows, 1);
         bench.Kernels.L2NormalizeForward(default, new L2NormalizeForwardArgs { Rows = rows, Columns = columns, X = bench.Input(x, rows, columns, padding), Output = output, InverseNorm = inverse, Epsilon = epsilon });
         var reference = NormalizationReference.L2Forward(Samples.As<double>(x), rows, columns, epsilon);
         var plain = NormalizationReference.L2Forward(x, rows, columns, epsilon);
@@ -97,5 +97,7 @@ public sealed class L2NormalizeTests
             bench.Kernels.L2NormalizeForward(default, new L2NormalizeForwardArgs { Rows = 2, Columns = 3, X = x, Output = y, Epsilon = 0 })).Message);
         Assert.Contains("InverseNorm is missing", Assert.Throws<KernelArgumentException>(() =>
             bench.Kernels.L2NormalizeBackward(default, new L2NormalizeBackwardArgs { Rows = 2, Columns = 3, OutputGradient = x, Output = x, InputGradient = y })).Message);
+        Assert.Contains("InverseNorm has row stride 2; it holds [2, 1] values without gaps.", Assert.Throws<KernelArgumentException>(() =>
+            bench.Kernels.L2NormalizeForward(default, new L2NormalizeForwardArgs { Rows = 2, Columns = 3, X = x, Output = y, InverseNorm = new Operand(x.Address, DType.Float32, 2) })).Message);
     }
 }

@@ -255,6 +255,12 @@ public sealed class NormTests
         Fails("Activation is Gelu; a norm applies None or Silu", () => kernels.LayerNormForward(launch,
             new LayerNormForwardArgs { Rows = 2, Columns = 3, X = x, Output = y, Activation = Activation.Gelu }));
         Fails("Activation is 99", () => kernels.LayerNormBackward(launch, new LayerNormBackwardArgs { Rows = 2, Columns = 3, Activation = (Activation)99 }));
+        // As of a vector of all rows.
+        var vector = new Operand(statistics.Address, DType.Float32, 2);
+        Fails("Mean has row stride 2; it holds [2, 1] values without gaps.", () => kernels.LayerNormForward(launch,
+            new LayerNormForwardArgs { Rows = 2, Columns = 3, X = x, Output = y, Mean = vector }));
+        Fails("InverseRootMeanSquare has row stride 2; it holds [2, 1] values without gaps.", () => kernels.RmsNormBackward(launch,
+            new RmsNormBackwardArgs { Rows = 2, Columns = 3, X = x, OutputGradient = x, InputGradient = y, InverseRootMeanSquare = vector }));
         Assert.All(y.Download(), value => Assert.True(float.IsNaN(value))); // nothing was written
     }
 
@@ -266,7 +272,7 @@ public sealed class NormTests
     {
         using var bench = new KernelBench(device);
         DeviceBuffer sum = bench.Output(rows, c.Width, c.Padding), output = bench.Output(rows, c.Width, c.Padding);
-        DeviceBuffer mean = bench.Output(rows, c.Groups, c.Padding), inverse = bench.Output(rows, c.Groups, c.Padding);
+        DeviceBuffer mean = bench.Output(rows, c.Groups), inverse = bench.Output(rows, c.Groups);
         CallForward(bench, c, bench.Input(x, rows, c.Width, c.Padding)!, bench.Input(residual, rows, c.Width, c.Padding), residual is null ? null : sum,
             bench.Input(weight, 1, c.Columns), bench.Input(bias, 1, c.Columns), output, mean, inverse);
         bench.CheckGuards();

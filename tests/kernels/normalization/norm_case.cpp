@@ -250,7 +250,7 @@ NormOutput run_forward(const NormCase& which) {
       which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
   DeviceBuffer* const bias =
       which.bias == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.bias), bias_of(which), which.offset);
-  const RowShape statistics{which.rows, which.groups, which.padding, which.offset};
+  const RowShape statistics{which.rows, which.groups, 0, which.offset};
   DeviceBuffer* const mean = which.statistics ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics)) : nullptr;
   DeviceBuffer* const inverse = which.statistics ? buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics)) : nullptr;
   if (which.kind == Kind::layer) {
@@ -315,7 +315,7 @@ NormGradients run_backward(const NormCase& which) {
       which.weight == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.weight), weight_of(which), which.offset);
   DeviceBuffer* const bias =
       which.bias == Vector::none ? nullptr : buffers.vector(vector_dtype(which, which.bias), bias_of(which), which.offset);
-  const RowShape statistics{which.rows, which.groups, which.padding, which.offset};
+  const RowShape statistics{which.rows, which.groups, 0, which.offset};
   DeviceBuffer* const mean = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.mean));
   DeviceBuffer* const inverse = buffers.keep(row_buffer(MM1_DTYPE_FLOAT32, statistics, saved.statistics.inverse));
   const RowShape vector{1, which.columns, 0, which.offset};

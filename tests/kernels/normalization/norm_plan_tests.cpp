@@ -53,6 +53,15 @@ TEST(norm_arguments, forward) {
     args.mean = operand(0x30000, 1);
     args.inverse_standard_deviation = args.mean;
   });
+  // As of a vector of all rows: the last one would be 12 values behind the memory of four.
+  fails(invalid, "layer_norm_forward: mean has row_stride 4; it holds [4, 1] values without gaps.",
+        [](mm1_layer_norm_forward_args& args) { args.mean = operand(0x30000, 4); });
+  fails(invalid, "layer_norm_forward: inverse_standard_deviation has row_stride 5; it holds [4, 2] values without gaps.",
+        [](mm1_layer_norm_forward_args& args) {
+          args.groups = 2;
+          args.columns = 4;
+          args.inverse_standard_deviation = operand(0x30000, 5);
+        });
   mm1_l2_normalize_forward_args l2 = mm1_l2_normalize_forward_args_default();
   l2.rows = 4;
   l2.columns = 8;
@@ -62,6 +71,10 @@ TEST(norm_arguments, forward) {
   CHECK_FAILS_WITH(invalid, "l2_normalize_forward: epsilon is 0; the least norm must be positive.",
                    mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
   l2.epsilon = 1;
+  l2.inverse_norm = operand(0x30000, 4);
+  CHECK_FAILS_WITH(invalid, "l2_normalize_forward: inverse_norm has row_stride 4; it holds [4, 1] values without gaps.",
+                   mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
+  l2.inverse_norm = mm1_operand{};
   l2.output = l2.x;
   CHECK_FAILS_WITH(invalid, "l2_normalize_forward: output overlaps x", mm1_l2_normalize_forward(nullptr, &l2, nullptr, 0));
 }
@@ -86,6 +99,8 @@ TEST(norm_arguments, backward) {
   };
   fails(invalid, "inverse_root_mean_square is missing; it holds [4, 1] float32 values.",
         [](mm1_rms_norm_backward_args& args) { args.inverse_root_mean_square = mm1_operand{}; });
+  fails(invalid, "inverse_root_mean_square has row_stride 4; it holds [4, 1] values without gaps.",
+        [](mm1_rms_norm_backward_args& args) { args.inverse_root_mean_square.row_stride = 4; });
   fails(invalid, "input_gradient overlaps x", [](mm1_rms_norm_backward_args& args) { args.input_gradient = args.x; });
   fails(invalid, "weight_gradient has dtype bfloat16; this call needs float32.",
         [](mm1_rms_norm_backward_args& args) { args.weight_gradient.dtype = MM1_DTYPE_BFLOAT16; });

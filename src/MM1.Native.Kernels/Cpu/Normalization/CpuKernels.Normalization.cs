@@ -13,8 +13,8 @@ internal sealed unsafe partial class CpuKernels
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
         Check.Optional(args.Bias, 1, args.Columns, DType.Float32, verb, nameof(args.Bias));
         Check.Operand(args.Output, rows, columns, DType.Float32, verb, nameof(args.Output));
-        Check.Optional(args.Mean, rows, args.Groups, DType.Float32, verb, nameof(args.Mean));
-        Check.Optional(args.InverseStandardDeviation, rows, args.Groups, DType.Float32, verb, nameof(args.InverseStandardDeviation));
+        Check.Statistics(args.Mean, rows, args.Groups, false, verb, nameof(args.Mean));
+        Check.Statistics(args.InverseStandardDeviation, rows, args.Groups, false, verb, nameof(args.InverseStandardDeviation));
         if (args.Activation == Activation.Silu) RunForward<SiluActivation>(args);
         else RunForward<IdentityActivation>(args);
     }
@@ -55,8 +55,8 @@ internal sealed unsafe partial class CpuKernels
         Check.Operand(args.X, rows, columns, DType.Float32, verb, nameof(args.X));
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
         Check.Optional(args.Bias, 1, args.Columns, DType.Float32, verb, nameof(args.Bias));
-        Check.Operand(args.Mean, rows, args.Groups, DType.Float32, verb, nameof(args.Mean));
-        Check.Operand(args.InverseStandardDeviation, rows, args.Groups, DType.Float32, verb, nameof(args.InverseStandardDeviation));
+        Check.Statistics(args.Mean, rows, args.Groups, true, verb, nameof(args.Mean));
+        Check.Statistics(args.InverseStandardDeviation, rows, args.Groups, true, verb, nameof(args.InverseStandardDeviation));
         Check.Operand(args.InputGradient, rows, columns, DType.Float32, verb, nameof(args.InputGradient));
         Check.Optional(args.WeightGradient, 1, args.Columns, DType.Float32, verb, nameof(args.WeightGradient));
         Check.Optional(args.BiasGradient, 1, args.Columns, DType.Float32, verb, nameof(args.BiasGradient));
@@ -115,7 +115,7 @@ internal sealed unsafe partial class CpuKernels
         CheckSum(args.Residual, args.SumOutput, rows, columns, verb);
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
         Check.Operand(args.Output, rows, columns, DType.Float32, verb, nameof(args.Output));
-        Check.Optional(args.InverseRootMeanSquare, rows, args.Groups, DType.Float32, verb, nameof(args.InverseRootMeanSquare));
+        Check.Statistics(args.InverseRootMeanSquare, rows, args.Groups, false, verb, nameof(args.InverseRootMeanSquare));
         var job = new NormForwardJob<Off, IdentityActivation>
         {
             Groups = args.Groups,
@@ -145,7 +145,7 @@ internal sealed unsafe partial class CpuKernels
         Check.Optional(args.SumGradient, rows, columns, DType.Float32, verb, nameof(args.SumGradient));
         Check.Operand(args.X, rows, columns, DType.Float32, verb, nameof(args.X));
         Check.Optional(args.Weight, 1, args.Columns, DType.Float32, verb, nameof(args.Weight));
-        Check.Operand(args.InverseRootMeanSquare, rows, args.Groups, DType.Float32, verb, nameof(args.InverseRootMeanSquare));
+        Check.Statistics(args.InverseRootMeanSquare, rows, args.Groups, true, verb, nameof(args.InverseRootMeanSquare));
         Check.Operand(args.InputGradient, rows, columns, DType.Float32, verb, nameof(args.InputGradient));
         Check.Optional(args.WeightGradient, 1, args.Columns, DType.Float32, verb, nameof(args.WeightGradient));
         Check.Workspace(launch, RmsNormBackwardWorkspaceBytes(args), verb);
@@ -185,7 +185,7 @@ internal sealed unsafe partial class CpuKernels
         CheckMatrix(args.Rows, args.Columns, verb);
         Check.Operand(args.X, args.Rows, args.Columns, DType.Float32, verb, nameof(args.X));
         Check.Operand(args.Output, args.Rows, args.Columns, DType.Float32, verb, nameof(args.Output));
-        Check.Optional(args.InverseNorm, args.Rows, 1, DType.Float32, verb, nameof(args.InverseNorm));
+        Check.Statistics(args.InverseNorm, args.Rows, 1, false, verb, nameof(args.InverseNorm));
         CheckLeastNorm(args.Epsilon, verb);
         var job = new L2NormalizeForwardJob
         {
@@ -207,7 +207,7 @@ internal sealed unsafe partial class CpuKernels
         CheckMatrix(args.Rows, args.Columns, verb);
         Check.Operand(args.OutputGradient, args.Rows, args.Columns, DType.Float32, verb, nameof(args.OutputGradient));
         Check.Operand(args.Output, args.Rows, args.Columns, DType.Float32, verb, nameof(args.Output));
-        Check.Operand(args.InverseNorm, args.Rows, 1, DType.Float32, verb, nameof(args.InverseNorm));
+        Check.Statistics(args.InverseNorm, args.Rows, 1, true, verb, nameof(args.InverseNorm));
         Check.Operand(args.InputGradient, args.Rows, args.Columns, DType.Float32, verb, nameof(args.InputGradient));
         CheckLeastNorm(args.Epsilon, verb);
         if (args.Columns == 0) return;
