@@ -4,8 +4,7 @@ namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
 /// Layer norm and root-mean-square norm, which is the same without the centering. A row is read from memory once; the later
-/// passes over a group find it in the first-level cache. The activation follows while the row is there
-/// too, in lines of its own: its tail of few columns costs less so than registers of a few lanes.
+/// passes over a group find it in the first-level cache. The activation is another pass there, in lines as long as they can be.
 /// </summary>
 internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJob
     where TCentered : struct, IFlag
