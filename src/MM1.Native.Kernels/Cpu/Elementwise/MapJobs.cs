@@ -33,8 +33,9 @@ internal unsafe struct UnaryJob<TMap> : IRangeJob where TMap : unmanaged, IUnary
         for (long line = begin; line < end; line++) Line(Map, X + line * StepX, Output + line * StepOutput, Plan.Length(line));
     }
 
+    /// <summary>One line; the output may be x.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
-    private static void Line(TMap map, float* x, float* output, long n)
+    public static void Line(TMap map, float* x, float* output, long n)
     {
         long i = 0;
         if (Vector512.IsHardwareAccelerated) i = Loop<Simd512>(map, x, output, i, n);
@@ -105,8 +106,9 @@ internal unsafe struct BinaryJob<TMap> : IRangeJob where TMap : unmanaged, IBina
         }
     }
 
+    /// <summary>One line; the output may be a or b.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
-    private static void Line(TMap map, float* a, float* b, float* output, long n)
+    public static void Line(TMap map, float* a, float* b, float* output, long n)
     {
         long i = 0;
         if (Vector512.IsHardwareAccelerated) i = Loop<Simd512>(map, a, b, output, i, n);

@@ -68,10 +68,12 @@ internal unsafe partial struct NormBackwardJob<TCentered, TActivation>
                 if (hasWeight && hasBias) value = Vector512.FusedMultiplyAdd(value, weight, bias);
                 else if (hasWeight) value *= weight;
                 else if (hasBias) value += bias;
-                TActivation.ForwardAndDerivative(new Simd512(value), out _, out Simd512 derivative);
-                Avx512F.MaskStore(arriving + i * columns + column, mask, NarrowRows512.Load(OutputGradient + column + places[i], mask) * derivative.Value);
+                Avx512F.MaskStore(arriving + i * columns + column, mask, value);
             }
         }
+        // Rows that lie one after the other are one line: no register is filled by half.
+        bool isLine = places[count - 1] - places[0] == (nint)(count - 1) * columns;
+        for (int i = 0; i < (isLine ? 1 : count); i++) MultiplyByDerivative(OutputGradient + places[i], arriving + i * columns, isLine ? (long)count * columns : columns);
         for (int i = 0; i < count; i++) places[i] = (nint)i * columns;
     }
 

@@ -117,24 +117,29 @@ internal unsafe partial struct NormBackwardJob<TCentered, TActivation> : IRangeJ
     /// <summary>arriving = dOutput * activation'(n * weight + bias).</summary>
     private readonly void Arrive<T>(float* outputGradient, float* x, float mean, float inverse, float* arriving) where T : unmanaged, ISimd<T>
     {
-        if (Weight is null && Bias is null) Arrive<T, Off, Off>(outputGradient, x, mean, inverse, arriving);
-        else if (Bias is null) Arrive<T, On, Off>(outputGradient, x, mean, inverse, arriving);
-        else if (Weight is null) Arrive<T, Off, On>(outputGradient, x, mean, inverse, arriving);
-        else Arrive<T, On, On>(outputGradient, x, mean, inverse, arriving);
+        if (Weight is null && Bias is null) Arrive<T, Off, Off>(x, mean, inverse, arriving);
+        else if (Bias is null) Arrive<T, On, Off>(x, mean, inverse, arriving);
+        else if (Weight is null) Arrive<T, Off, On>(x, mean, inverse, arriving);
+        else Arrive<T, On, On>(x, mean, inverse, arriving);
+        MultiplyByDerivative(outputGradient, arriving, Columns);
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)] // its own budget of inlining: see WorkerPool.Chunk
-    private readonly void Arrive<T, TWeight, TBias>(float* outputGradient, float* x, float mean, float inverse, float* arriving)
+    /// <summary>values = dOutput * activation'(values).</summary>
+    private static void MultiplyByDerivative(float* outputGradient, float* values, long n) =>
+        BinaryJob<ActivationGradientMap<TActivation>>.Line(default, outputGradient, values, values, n);
+
+    /// <summary>arriving = n * weight + bias.</summary>
+    private readonly void Arrive<T, TWeight, TBias>(float* x, float mean, float inverse, float* arriving)
         where T : unmanaged, ISimd<T>
         where TWeight : struct, IFlag
         where TBias : struct, IFlag
     {
-        long i = Arrive<T, TWeight, TBias>(outputGradient, x, mean, inverse, arriving, 0);
-        Arrive<SimdScalar, TWeight, TBias>(outputGradient, x, mean, inverse, arriving, i);
+        long i = Arrive<T, TWeight, TBias>(x, mean, inverse, arriving, 0);
+        Arrive<SimdScalar, TWeight, TBias>(x, mean, inverse, arriving, i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly long Arrive<T, TWeight, TBias>(float* outputGradient, float* x, float mean, float inverse, float* arriving, long i)
+    private readonly long Arrive<T, TWeight, TBias>(float* x, float mean, float inverse, float* arriving, long i)
         where T : unmanaged, ISimd<T>
         where TWeight : struct, IFlag
         where TBias : struct, IFlag
@@ -144,9 +149,7 @@ internal unsafe partial struct NormBackwardJob<TCentered, TActivation> : IRangeJ
         long n = Columns;
         for (; i <= n - T.Count; i += T.Count)
         {
-            T value = NormValue.Of<T, TCentered, TWeight, TBias>(T.Load(x + i), center, scale, weight + i, bias + i);
-            TActivation.ForwardAndDerivative(value, out _, out T derivative);
-            T.Store(T.Load(outputGradient + i) * derivative, arriving + i);
+            T.Store(NormValue.Of<T, TCentered, TWeight, TBias>(T.Load(x + i), center, scale, weight + i, bias + i), arriving + i);
         }
         return i;
     }

@@ -46,7 +46,15 @@ internal unsafe partial struct NormForwardJob<TCentered, TActivation>
                 row++;
             }
             for (int column = 0; column < columns; column += NarrowRows512.Rows) WriteNarrow(x, inputs, outputs, means, inverses, column, count);
+            if (IsActivated) ActivateNarrow(outputs, columns, count);
         }
+    }
+
+    /// <summary>Rows that lie one after the other are one line: no register is filled by half.</summary>
+    private readonly void ActivateNarrow(nint* outputs, int columns, int count)
+    {
+        bool isLine = outputs[count - 1] - outputs[0] == (nint)(count - 1) * columns;
+        for (int i = 0; i < (isLine ? 1 : count); i++) Activate(Output + outputs[i], isLine ? (long)count * columns : columns);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -77,7 +85,7 @@ internal unsafe partial struct NormForwardJob<TCentered, TActivation>
             if (hasWeight && hasBias) value = Vector512.FusedMultiplyAdd(value, weight, bias);
             else if (hasWeight) value *= weight;
             else if (hasBias) value += bias;
-            Avx512F.MaskStore(output + outputs[i], mask, TActivation.Forward(new Simd512(value)).Value);
+            Avx512F.MaskStore(output + outputs[i], mask, value);
         }
     }
 }

@@ -4,7 +4,7 @@ namespace MM1.Native.Kernels.Cpu;
 
 /// <summary>
 /// Layer norm and root-mean-square norm, which is the same without the centering. A row is read from memory once; the later
-/// passes over a group find it in the first-level cache. The activation is applied to a value before it is written.
+/// passes over a group find it in the first-level cache. The activation is another pass there, in lines as long as they can be.
 /// </summary>
 internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJob
     where TCentered : struct, IFlag
@@ -27,6 +27,8 @@ internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJo
     public long StepMean;
     public long StepInverseDeviation;
     public float Epsilon;
+
+    private static bool IsActivated => typeof(TActivation) != typeof(IdentityActivation);
 
     public readonly void Run(long begin, long end, int worker)
     {
@@ -59,8 +61,11 @@ internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJo
                 else if (Weight is null) Write<T, Off, On>(x, mean, inverse, output);
                 else Write<T, On, On>(x, mean, inverse, output);
             }
+            if (IsActivated) Activate(Output + row * StepOutput, Groups * Columns);
         }
     }
+
+    private static void Activate(float* values, long n) => UnaryJob<ActivationMap<TActivation>>.Line(default, values, values, n);
 
     private readonly void AddResidual<T>(long row) where T : unmanaged, ISimd<T>
     {
@@ -97,7 +102,7 @@ internal unsafe partial struct NormForwardJob<TCentered, TActivation> : IRangeJo
         for (; i <= n - T.Count; i += T.Count)
         {
             T value = NormValue.Of<T, TCentered, TWeight, TBias>(T.Load(x + i), center, scale, weight + i, bias + i);
-            T.Store(TActivation.Forward(value), output + i);
+            T.Store(value, output + i);
         }
         return i;
     }
