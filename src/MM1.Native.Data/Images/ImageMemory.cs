@@ -13,7 +13,7 @@ public sealed class ImageMemory
     internal const int BytesPerPixel = 10;
 
     [ThreadStatic]
-    private static Hold? s_held;
+    private static Hold? _held;
 
     private readonly object _gate = new();
     private long _used;
@@ -44,7 +44,7 @@ public sealed class ImageMemory
     internal Hold? Take(long pixels)
     {
         if (pixels < LargePixels) return null;
-        Hold? outer = s_held;
+        Hold? outer = _held;
         Hold target = outer is not null && outer.Memory == this ? outer : new Hold(this);
         long bytes = pixels * BytesPerPixel;
         lock (_gate)
@@ -77,8 +77,8 @@ public sealed class ImageMemory
         internal Hold(ImageMemory memory)
         {
             Memory = memory;
-            _outer = s_held;
-            s_held = this;
+            _outer = _held;
+            _held = this;
         }
 
         internal ImageMemory Memory { get; }
@@ -87,7 +87,7 @@ public sealed class ImageMemory
 
         public void Dispose()
         {
-            s_held = _outer;
+            _held = _outer;
             Memory.Release(Bytes);
             Bytes = 0;
         }
