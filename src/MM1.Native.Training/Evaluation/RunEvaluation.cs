@@ -63,7 +63,7 @@ internal sealed class RunEvaluation : ITrainBreaks
             foreach ((string metric, string key) in planned.Entry.Summary) metrics.Add(KeyValuePair.Create(key, completed.Metrics[metric]));
             yield return completed;
         }
-        foreach ((string key, double seconds) in _reached) metrics.Add(KeyValuePair.Create(key, Math.Round(seconds, 1)));
+        foreach ((string key, double seconds) in _reached) metrics.Add(KeyValuePair.Create(key, Math.Round(seconds, 3)));
     }
 
     /// <summary>A name of task and settings: <c>shapes-qa/unseenSeed/8-shot/blind</c>, <c>caption-class/cifar10-test.tar</c>.</summary>
