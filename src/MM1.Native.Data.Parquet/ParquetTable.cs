@@ -134,10 +134,32 @@ internal sealed class ParquetTable
                 _recent.AddFirst(node);
                 return node.Value.Rows;
             }
-            var rows = new Lazy<Loaded>(() => Decode(_groups[group])); // one thread decodes, others wait for it alone
+            var rows = new Lazy<Loaded>(() => DecodeOrForget(group)); // one thread decodes, others wait for it alone
             _recent.AddFirst((group, rows));
             while (_recent.Count > 1 && (_recent.Count > MaximumGroups || _recent.Sum(entry => _groups[entry.Group].Bytes) > MaximumBytes)) _recent.RemoveLast();
             return rows;
+        }
+    }
+
+    /// <summary>What is no fault of the file (a disk that does not answer, no memory) ends the reading, and is not remembered.</summary>
+    private Loaded DecodeOrForget(int group)
+    {
+        try
+        {
+            return Decode(_groups[group]);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                for (LinkedListNode<(int Group, Lazy<Loaded> Rows)>? node = _recent.First; node is not null; node = node.Next)
+                {
+                    if (node.Value.Group != group) continue;
+                    _recent.Remove(node);
+                    break;
+                }
+            }
+            throw;
         }
     }
 
@@ -152,7 +174,7 @@ internal sealed class ParquetTable
             foreach ((ColumnRequest request, int column) in group.Columns) columns[request.Name] = ParquetColumns.Read(rows, column, request, group.Rows);
             return new Loaded(new ParquetRows(columns), null);
         }
-        catch (Exception error) when (error is IOException or InvalidDataException or BadDocumentException || IsParquetError(error))
+        catch (Exception error) when (error is not OutOfMemoryException && (error is InvalidDataException or BadDocumentException || IsParquetError(error)))
         {
             return new Loaded(null, Reason(error));
         }

@@ -120,7 +120,11 @@ public sealed class DataToolsTests : IDisposable
     {
         var text = new ListDocumentSource("text", [new Document("text", "t-0", [new TextSegment("words")])]);
         var misfit = Assert.Throws<InvalidDataException>(() => DocumentConversion.Run(text, At("out"), new ConversionOptions { Target = ConversionTarget.WebDataset }, cancellationToken: TestContext.Current.CancellationToken));
-        Assert.Equal("document 't-0' is no image with a caption (0 images, 1 texts); convert to JSON lines, which hold documents of any kind", misfit.Message);
+        Assert.Equal("document 't-0' is no image with a caption (0 images, 1 texts, 0 of them no targets); convert to JSON lines, which hold documents of any kind", misfit.Message);
+        var question = new ListDocumentSource("questions", [new Document("questions", "q-0", [new ImageSegment(new EncodedImage(Red)), new TextSegment("which colour?", LossRole.Context), new TextSegment("red")])]);
+        Assert.Contains("1 of them no targets", Assert.Throws<InvalidDataException>(() =>
+            DocumentConversion.Run(question, At("out1"), new ConversionOptions { Target = ConversionTarget.WebDataset }, cancellationToken: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(At("out1"), "*.tar"));
         var bad = Assert.Throws<InvalidDataException>(() => DocumentConversion.Run(Mixed(), At("out2"), new ConversionOptions { Target = ConversionTarget.JsonLines }, cancellationToken: TestContext.Current.CancellationToken));
         Assert.StartsWith("source 'mixed': 3 of 6 documents cannot be used; the limit is a share of 0.1", bad.Message, StringComparison.Ordinal);
         Assert.False(File.Exists(At("out2/documents.jsonl")));

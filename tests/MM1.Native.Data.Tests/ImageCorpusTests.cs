@@ -42,6 +42,7 @@ public sealed class ImageCorpusTests
         using JsonDocument headers = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "headers.json")));
         var options = new ImageDecodeOptions { MaximumPixels = 4_000_000 };
         int decoded = 0, refused = 0;
+        var differences = new List<string>();
         foreach (JsonProperty entry in headers.RootElement.EnumerateObject())
         {
             string path = Path.Combine(folder, entry.Name), name = Path.GetFileName(entry.Name);
@@ -57,6 +58,7 @@ public sealed class ImageCorpusTests
             {
                 "pillow_hopper.ppm" => BadImageException.Unsupported,
                 "oss-fuzz-36829.jpeg" => BadImageException.Truncated, // 658 bytes for 62,728 rows
+                "pillow_decompression_bomb.gif" => BadImageException.Truncated, // 44 bytes: the file ends within its frame, whose size is never needed
                 "zero-loop-count.gif" => BadImageException.Corrupt, // 15 bytes: no frame
                 _ => expected,
             };
@@ -79,10 +81,11 @@ public sealed class ImageCorpusTests
                 (cause, message) = (bad.Cause, bad.Message);
                 Assert.StartsWith(path, message, StringComparison.Ordinal);
             }
-            Assert.True(expected == cause, $"{entry.Name}: expected '{expected}', got '{cause}' {message}");
+            if (expected != cause) differences.Add($"{entry.Name}: expected '{expected}', got '{cause}' {message}");
             Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(5), $"{entry.Name} takes too long");
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
         }
+        Assert.True(differences.Count == 0, string.Join('\n', differences));
         Assert.True(decoded > 100 && refused >= 7, $"{decoded} decoded, {refused} refused");
     }
 

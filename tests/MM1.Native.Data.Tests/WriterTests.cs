@@ -24,6 +24,8 @@ public sealed class WriterTests
                 Assert.Equal($"{i / 4:D5}{i % 4:D4}", key);
             }
             Assert.Equal(10, writer.Count);
+            Assert.Equal(["00000.tar", "00001.tar", "00002.tar.part"], Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)); // a shard has its name when it is complete
+            writer.Complete();
         }
         Assert.Equal(["00000.tar", "00001.tar", "00002.tar"], Directory.GetFiles(folder).Select(path => Path.GetFileName(path)!).Order());
         int sample = 0;

@@ -42,7 +42,7 @@ internal static class DataConvertCommand
             long bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(static file => file.Length);
             terminal.Write($"wrote {result.Written} documents to {folder} ({Quantity.Bytes(bytes)})");
             if (result.Bad.Count > 0)
-                terminal.Write($"bad: {string.Join(", ", result.Bad.GroupBy(static one => one.Cause).OrderBy(static group => group.Key, StringComparer.Ordinal).Select(static group => $"{group.Key} {group.Count()}"))}; see {Path.Combine(folder, "bad-samples.jsonl")}");
+                terminal.Write($"bad: {string.Join(", ", result.Bad.GroupBy(static one => one.Cause).OrderBy(static group => group.Key, StringComparer.Ordinal).Select(static group => $"{group.Key} {group.Count()}"))}; see {Path.Combine(folder, BadSample.FileName)}");
             terminal.WriteLine($"next: {OwnName.Value} data inspect {OwnName.Quote(folder)}");
             return Task.FromResult(ExitCode.Success);
         });

@@ -138,6 +138,9 @@ internal static class TrainCommand
         foreach (EvaluationEntry entry in config.Evaluation.Final.Where(static entry => entry.Data is not null))
         {
             FilesConfig data = entry.Data!;
+            // Only what a command line says as well: one that would measure something else is no help.
+            bool isPlain = data == new FilesConfig { Format = data.Format, Paths = data.Paths, Lines = data.Lines } && entry is { Shots: 0, Blind: false, Limit: null };
+            if (!isPlain) continue;
             string files = string.Join(' ', data.Paths.Select(path => OwnName.Quote(Path.Combine(config.Data.Root!, path))));
             terminal.WriteLine($"  {OwnName.Value} eval {OwnName.Quote(folder)} --task {entry.Task} --data {files} --format {data.Format}{(data.Lines is { } lines ? " --lines " + lines : "")}");
         }

@@ -4,7 +4,7 @@ namespace MM1.Native.Data;
 
 /// <summary>
 /// Interleaved documents made of image-caption pairs: several images, each with its caption and a line feed after it, the layout of few-shot prompts. What stands in a document is a function of
-/// seed, epoch and index; pairs of a source come in its own random order, so that none returns before all were taken.
+/// seed, epoch and index; pairs of a source come in its own random order, of which a part is left out where a document has fewer than the most pairs.
 /// </summary>
 public sealed class InterleavedPairs : IDocumentSource
 {

@@ -21,6 +21,7 @@ public enum ImageResizeMode
 /// </summary>
 public sealed class BicubicResize : IImagePreparation
 {
+    private const long MaximumIntermediateBytes = 1L << 30; // rows between the passes: 300 MP, which only an image of very odd proportions needs
     private readonly byte[] _background;
 
     /// <summary>Settings of the preparation.</summary>
@@ -106,7 +107,9 @@ public sealed class BicubicResize : IImagePreparation
             }
             var rows = new BicubicCoefficients(part.Height, height, window.Top, window.Height);
             int first = rows.FirstInput, needed = rows.EndInput - first, between = 3 * window.Width;
-            byte[] intermediate = ArrayPool<byte>.Shared.Rent(checked(needed * between));
+            if ((long)needed * between > MaximumIntermediateBytes)
+                throw new BadImageException(BadImageException.TooLarge, $"an image of {image.Width} x {image.Height} pixels is too long to be resized to {width} x {height}");
+            byte[] intermediate = ArrayPool<byte>.Shared.Rent(needed * between);
             fixed (byte* middle = intermediate)
             {
                 BicubicPasses.Horizontal(source + (long)stride * first, stride, part.Width, needed, columns, middle);
@@ -121,7 +124,10 @@ public sealed class BicubicResize : IImagePreparation
     {
         int side = Math.Max(image.Width, image.Height);
         if (image.Width == image.Height) return image;
-        var pixels = new byte[3 * side * side];
+        long squared = (long)side * side;
+        if (squared > ImageDecodeOptions.Default.MaximumPixels)
+            throw new BadImageException(BadImageException.TooLarge, $"an image of {image.Width} x {image.Height} pixels cannot be padded to a square: that has {squared} pixels, and {ImageDecodeOptions.Default.MaximumPixels} are allowed");
+        var pixels = new byte[checked((int)(3 * squared))];
         for (int i = 0; i < pixels.Length; i++) pixels[i] = _background[i % 3];
         int left = (side - image.Width) / 2, top = (side - image.Height) / 2;
         for (int y = 0; y < image.Height; y++)

@@ -20,6 +20,7 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
     private readonly Task[] _tasks = [];
     private long _badImages;
     private string _lastBadImage = "before the run was resumed";
+    private PlannedBatch? _planned;
     private long _waitedTicks;
     private int _disposed;
 
@@ -67,8 +68,11 @@ public sealed class BatchLoader : IAsyncDisposable, IDisposable
         PlannedBatch plan;
         if (_ordered is null)
         {
-            plan = _planner.Next(cancellationToken);
+            // Planned to its end, and kept until it is assembled: a wait that is cancelled must not lose a batch.
+            cancellationToken.ThrowIfCancellationRequested();
+            plan = _planned ??= _planner.Next(CancellationToken.None);
             batch = _assembler.Assemble(plan, cancellationToken);
+            _planned = null;
         }
         else
         {

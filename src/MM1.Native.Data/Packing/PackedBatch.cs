@@ -30,7 +30,22 @@ public readonly record struct BadImage(string Document, int Source, int Image, s
 /// <param name="What"><c>document</c>: it is passed over; <c>problem</c>: it is used without something; <c>image</c>: an image of it could not be loaded, and it has no targets.</param>
 /// <param name="Cause">The short name under which it is counted.</param>
 /// <param name="Message">What is wrong, and where.</param>
-public sealed record BadSample(string Source, string Id, string What, string Cause, string Message);
+public sealed record BadSample(string Source, string Id, string What, string Cause, string Message)
+{
+    /// <summary>The name of the file that logs are written to.</summary>
+    public const string FileName = "bad-samples.jsonl";
+
+    /// <summary>Writes the members into an open object.</summary>
+    public void WriteTo(System.Text.Json.Utf8JsonWriter json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        json.WriteString("source", Source);
+        json.WriteString("id", Id);
+        json.WriteString("what", What);
+        json.WriteString("cause", Cause);
+        json.WriteString("message", Message);
+    }
+}
 
 /// <summary>Bad images of one cause.</summary>
 /// <param name="Count">How many.</param>

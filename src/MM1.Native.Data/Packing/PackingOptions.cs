@@ -161,7 +161,7 @@ public sealed record PackingOptions
             throw new ArgumentException($"image buckets ascend and the last holds {ImageCapacity} images, not {string.Join(", ", ImageBuckets)}");
     }
 
-    /// <summary>Everything that the order of tokens depends on, to be compared on resume.</summary>
+    /// <summary>Everything that the order of tokens depends on, to be compared on resume; of the tokenizer its size: who saves a cursor saves the tokenizer too.</summary>
     internal string Fingerprint(IReadOnlyList<MixtureSource> sources, ITokenizer tokenizer) => string.Create(CultureInfo.InvariantCulture,
         $"seed={Seed} unit={Unit} sequences={Sequences} length={Length} image-tokens={ImageTokens} maximum-images={MaximumImages} "
         + $"maximum-documents={DocumentsPerSequence} lookahead={Lookahead} long-documents={LongDocuments} vocabulary={tokenizer.VocabularySize} ")

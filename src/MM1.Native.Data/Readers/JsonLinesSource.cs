@@ -36,7 +36,7 @@ public abstract class JsonLinesSource : IDocumentSource
             _files.Add(index);
             _ends.Add(count += index.Count);
         }
-        _settings = $"{bytes} bytes{(options.Lines is null ? "" : $", lines {options.Lines}")}";
+        _settings = $"{bytes} bytes{SourceOptions.Words(("lines", options.Lines), ("textKey", options.TextKey), ("imageKey", options.ImageKey))}";
         if (count == 0) throw new InvalidDataException($"source '{Name}': {string.Join(", ", names)}: no line to read{(options.Lines is null ? "" : $" in lines {options.Lines}")}");
     }
 

@@ -15,7 +15,7 @@ public sealed class QuestionLinesFormat : IDocumentFormat
     public IDocumentSource Open(SourceOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.RefuseUnused(("split", options.Split is not null), ("textKey", options.TextKey is not null));
+        options.RefuseUnused([("split", options.Split is not null), ("textKey", options.TextKey is not null), .. options.AnnotationMembers]);
         return new Source(options, cancellationToken);
     }
 

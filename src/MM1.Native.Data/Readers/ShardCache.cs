@@ -92,7 +92,7 @@ internal static class ShardCache
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Directory.CreateDirectory(folder, Private);
         if (new DirectoryInfo(folder).LinkTarget is not null || File.GetUnixFileMode(folder) != Private)
-            throw new IOException($"the cache folder '{folder}' is open to other users; remove it, or name another as cacheFolder");
+            throw new IOException($"the cache folder '{folder}' is open to other users; remove it, or name another (data.cache, --cache)");
         return folder;
     }
 }

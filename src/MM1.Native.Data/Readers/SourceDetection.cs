@@ -28,6 +28,7 @@ public static class SourceDetection
         var all = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System | FileAttributes.ReparsePoint };
         foreach (string path in Directory.EnumerateFiles(folder, "*", all))
         {
+            if (Path.GetFileName(path) == BadSample.FileName) continue; // what a conversion left out
             string relative = Path.GetRelativePath(folder, path).Replace('\\', '/');
             if (FormatOf(path) is not { } format)
             {
@@ -77,7 +78,7 @@ public static class SourceDetection
             (HashSet<string> keys, HashSet<string> inner, bool isList) = Keys(head);
             return isLines || isList ? OfRecord(keys) : OfObject(keys, inner) ?? OfRecord(keys);
         }
-        catch (JsonException)
+        catch (Exception exception) when (JsonFields.IsNoJson(exception))
         {
             return null;
         }

@@ -106,6 +106,15 @@ public sealed record SourceOptions
     internal (string Member, bool IsSet)[] AnnotationMembers =>
         [("imagePath", ImagePath is not null), ("prompt", Prompt is not null), ("captions", Captions != CaptionChoice.Each), ("sentences", Sentences), .. ChatMembers];
 
+    /// <summary>Options that are set, as the end of <see cref="IDocumentSource.Settings"/>.</summary>
+    internal static string Words(params ReadOnlySpan<(string Name, string? Value)> options)
+    {
+        string words = "";
+        foreach ((string name, string? value) in options)
+            if (value is not null) words += $", {name} {value}";
+        return words;
+    }
+
     /// <summary>An error about the source as a whole.</summary>
     internal ArgumentException Refuse(string message) => new($"source '{Name}': {message}");
 

@@ -56,7 +56,7 @@ internal sealed class TextFileSource : IDocumentSource
     public long DocumentsPerEpoch => _pieces.Count;
 
     /// <inheritdoc/>
-    public string Settings => $"{_files.Sum(static file => file.Length)} bytes, {_options.TextDocuments}{(_options.Lines is null ? "" : $", lines {_options.Lines}")}";
+    public string Settings => $"{_files.Sum(static file => file.Length)} bytes, {_options.TextDocuments}{(_options.TextDocuments == TextDocuments.Characters ? $" {_options.DocumentCharacters}" : "")}{SourceOptions.Words(("lines", _options.Lines))}";
 
     /// <inheritdoc/>
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default)

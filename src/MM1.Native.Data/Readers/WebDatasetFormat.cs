@@ -77,7 +77,7 @@ internal sealed class WebDatasetSource : IDocumentSource
     public long DocumentsPerEpoch => _ends[^1];
 
     /// <inheritdoc/>
-    public string Settings => $"{_bytes} bytes";
+    public string Settings => $"{_bytes} bytes{SourceOptions.Words(("textMember", _text == "txt" ? null : _text), ("textKey", _options.TextKey), ("imageMember", _options.ImageMember))}";
 
     /// <inheritdoc/>
     public Document Read(long epoch, long index, CancellationToken cancellationToken = default)

@@ -142,6 +142,11 @@ public sealed record DocumentStatistics
                     if (options.Images) good &= Look(index, document.Id, image.Image);
                 }
             }
+            if (characters == 0 && images == 0)
+            {
+                Fault(index, "empty", $"{document.Id}: the document has neither text nor image");
+                good = false;
+            }
             if (good) _usable++;
             _characters.Add(characters);
             if (options.Tokenizer is not null) _tokens.Add(tokens);

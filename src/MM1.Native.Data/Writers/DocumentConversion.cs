@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace MM1.Native.Data;
@@ -6,7 +7,7 @@ namespace MM1.Native.Data;
 /// <summary>What documents are converted to.</summary>
 public enum ConversionTarget
 {
-    /// <summary>Shards of images with captions (<see cref="WebDatasetWriter"/>); a document is one image and texts after it.</summary>
+    /// <summary>Shards of images with captions (<see cref="WebDatasetWriter"/>); a document is one image and texts after it, all of them targets.</summary>
     WebDataset,
     /// <summary>Documents of any kind as JSON lines with images beside them (<see cref="JsonLinesWriter"/>).</summary>
     JsonLines,
@@ -85,9 +86,10 @@ public static class DocumentConversion
                     throw new InvalidDataException($"source '{source.Name}': {unusable} of {done} documents cannot be used; the limit is a share of {options.BadLimit}. The first: {log[0].Message}");
                 progress?.Report(done);
             }
+            (writer as WebDatasetWriter)?.Complete();
         }
         if (options.Target == ConversionTarget.JsonLines) File.Move(Path.Combine(folder, "documents.jsonl.part"), Path.Combine(folder, "documents.jsonl"));
-        if (log.Count > 0) File.WriteAllLines(Path.Combine(folder, "bad-samples.jsonl"), log.Select(Line));
+        if (log.Count > 0) File.WriteAllLines(Path.Combine(folder, BadSample.FileName), log.Select(Line));
         return new ConversionResult(written, log);
     }
 
@@ -120,12 +122,12 @@ public static class DocumentConversion
                 return new Prepared(null, [.. bad, new BadSample(source.Name, document.Id, "image", fault.Cause, fault.Message)]);
             }
         }
-        if (options.Target == ConversionTarget.WebDataset && !(segments.Count >= 2 && segments[0] is ImageSegment && segments.Skip(1).All(static segment => segment is TextSegment)))
+        if (options.Target == ConversionTarget.WebDataset && !(segments.Count >= 2 && segments[0] is ImageSegment && segments.Skip(1).All(static segment => segment is TextSegment { Role: LossRole.Target })))
             return new Prepared(null, bad, $"document '{document.Id}' is no image with a caption ({Describe(segments)}); convert to JSON lines, which hold documents of any kind");
         return new Prepared(document with { Segments = segments }, bad);
     }
 
-    private static string Describe(List<Segment> segments) => $"{segments.Count(static segment => segment is ImageSegment)} images, {segments.Count(static segment => segment is TextSegment)} texts";
+    private static string Describe(List<Segment> segments) => $"{segments.Count(static segment => segment is ImageSegment)} images, {segments.Count(static segment => segment is TextSegment)} texts, {segments.Count(static segment => segment is TextSegment { Role: LossRole.Context })} of them no targets";
 
     private static void Write(IDisposable writer, Document document)
     {
@@ -150,14 +152,10 @@ public static class DocumentConversion
     private static string Line(BadSample bad)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
-            json.WriteString("source", bad.Source);
-            json.WriteString("id", bad.Id);
-            json.WriteString("what", bad.What);
-            json.WriteString("cause", bad.Cause);
-            json.WriteString("message", bad.Message);
+            bad.WriteTo(json);
             json.WriteEndObject();
         }
         return System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan);

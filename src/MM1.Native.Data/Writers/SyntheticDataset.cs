@@ -45,6 +45,7 @@ public static class SyntheticDataset
                 captions.Write(image.Load(), caption, Describe(document.Id, caption, image));
                 Advance();
             }
+            captions.Complete();
         }
         WriteDocuments("interleaved", world.Interleaved, options.Interleaved);
         WriteDocuments("text", world.Text, options.Text);

@@ -52,8 +52,15 @@ public sealed class WebDatasetWriter : IDisposable
         return key;
     }
 
-    /// <summary>Completes the last shard.</summary>
-    public void Dispose() => CloseShard();
+    /// <summary>Completes the last shard: it gets its name.</summary>
+    public void Complete() => CloseShard();
+
+    /// <summary>Closes the file. What <see cref="Complete"/> has not completed keeps the ending .part: a writer that failed leaves no shard that looks whole.</summary>
+    public void Dispose()
+    {
+        _tar?.Dispose();
+        _tar = null;
+    }
 
     private void Add(string name, ReadOnlyMemory<byte> content)
     {

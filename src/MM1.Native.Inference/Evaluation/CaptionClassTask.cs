@@ -15,6 +15,7 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
     private const int MostClasses = 1000;
 
     private Loaded? _data, _demonstrations;
+    private IReadOnlyDictionary<string, string>? _names; // of all classes, those without an item too
 
     private sealed record Captioned(string Id, IImageSource Image, string Caption);
 
@@ -36,10 +37,26 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
     public IReadOnlyList<string> Candidates(EvaluationOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (config.Classes is { } given) return given;
+        if (config.Classes is { } given) return Choosable(given);
         string[] classes = [.. Data(options).Select(static item => item.Caption).Distinct().Order(StringComparer.Ordinal)];
         if (classes.Length is < 2 or > MostClasses)
             throw new ConfigurationException($"the data of task '{Name}' have {classes.Length} different captions; classes are from 2 to {MostClasses}: name them in 'classes' of a task file, or choose other data");
+        return Choosable(classes);
+    }
+
+    /// <summary>A class that begins another one is at least as probable whatever the image: the other could never be chosen.</summary>
+    private IReadOnlyList<string> Choosable(IReadOnlyList<string> classes)
+    {
+        foreach (string begin in classes)
+        {
+            foreach (string whole in classes)
+            {
+                // A part of a word ("car" of "carpet") is another token.
+                bool isNested = whole.Length > begin.Length && whole.StartsWith(begin, StringComparison.Ordinal) && !char.IsLetterOrDigit(whole[begin.Length]);
+                if (isNested)
+                    throw new ConfigurationException($"the class '{begin}' of task '{Name}' begins the class '{whole}', which could never be chosen: the sum of log-likelihoods only falls with every token; use other captions");
+            }
+        }
         return classes;
     }
 
@@ -55,12 +72,14 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
         Captioned[] all = Data(options), pool = shots > 0 ? Demonstrations(options, shots) : [];
         int[] order = [.. ItemDraws.Order(all.Length, seed, "items/" + Name).Take(limit)];
         HashSet<string> classes = [.. Candidates(options)];
+        _names = ShortNames([.. classes.Order(StringComparer.Ordinal)]);
         int stranger = Array.FindIndex(order, i => !classes.Contains(all[i].Caption));
         if (stranger >= 0) throw new ConfigurationException($"'{all[order[stranger]].Id}' has the caption '{all[order[stranger]].Caption}', which is none of the {classes.Count} classes of task '{Name}'");
         Captioned[] items = [.. order.Select(i => all[i])];
         int[] imageOf = options.Blind ? ItemDraws.Exchange(Name, items, static _ => "", seed) : [.. Enumerable.Range(0, items.Length)];
         return [.. items.Select((item, i) =>
         {
+            string truth = Postprocess(item.Caption); // as the outputs it is compared with
             Captioned[] examples = shots == 0 ? [] : [.. ItemDraws.Order(pool.Length, seed, "demonstrations/" + Name, order[i]).Take(shots).Select(k => pool[k])];
             return new EvaluationItem
             {
@@ -69,7 +88,7 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
                 Prompt = config.Prompt.Apply(item.Id, items[imageOf[i]].Image, "", [.. examples.Select(static example => new Demonstration(example.Image, "", example.Caption))]),
                 Truth = item.Caption,
                 ImageNames = [.. examples.Select(static example => example.Id), items[imageOf[i]].Id],
-                Score = output => Judge(output == item.Caption),
+                Score = output => Judge(output == truth),
             };
         })];
     }
@@ -86,8 +105,7 @@ internal sealed class CaptionClassTask(CaptionClassConfig config) : IEvaluationT
         if (Wants("accuracy")) metrics["accuracy"] = items.Average(static item => item.Score.Values["accuracy"]);
         if (config.Greedy && Wants("accuracy_greedy")) metrics["accuracy_greedy"] = items.Average(static item => (item.Written ?? item.Score).Values["accuracy"]);
         if (!Wants("accuracy_by_class")) return metrics;
-        string[] classes = [.. items.Select(static item => item.Item.Group).Distinct()];
-        IReadOnlyDictionary<string, string> names = ShortNames(classes);
+        IReadOnlyDictionary<string, string> names = _names ?? ShortNames([.. items.Select(static item => item.Item.Group).Distinct()]);
         foreach (IGrouping<string, ScoredItem> group in items.GroupBy(static item => item.Item.Group))
             metrics["accuracy_" + names[group.Key]] = group.Average(static item => item.Score.Values["accuracy"]);
         return metrics;

@@ -55,7 +55,8 @@ public sealed record EvaluationResult
     /// <summary>Whether the examples showed another format.</summary>
     public bool WrongFormat { get; init; }
 
-    /// <summary>The metrics, by name.</summary>
+    /// <summary>The metrics, by name; one that is not finite is a text in JSON.</summary>
+    [JsonNumberHandling(JsonNumberHandling.AllowNamedFloatingPointLiterals)]
     public required SortedDictionary<string, double> Metrics { get; init; }
 
     /// <summary>Seconds that it took.</summary>

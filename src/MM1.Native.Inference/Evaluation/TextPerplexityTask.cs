@@ -51,6 +51,8 @@ internal sealed class TextPerplexityTask(TextPerplexityConfig config) : IMeasuri
         return items;
     }
 
+    public void CheckModel(Mm1Generator generator) => TextScorer.CheckWindow(generator, config.Window ?? TextScorer.WindowOf(generator));
+
     public IReadOnlyList<ScoredItem> Measure(IReadOnlyList<EvaluationItem> items, Mm1Generator generator, EvaluationOptions options,
         IProgress<EvaluationProgress>? progress, CancellationToken cancellationToken)
     {
@@ -63,7 +65,7 @@ internal sealed class TextPerplexityTask(TextPerplexityConfig config) : IMeasuri
             string text = tokens[i].Length > 1 ? generator.Tokenizer.Decode(tokens[i].AsSpan(1)) : "";
             int words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length, count = Math.Max(0, tokens[i].Length - 1);
             string output = string.Create(CultureInfo.InvariantCulture, $"perplexity {Math.Exp(-sums[i] / Math.Max(1, count)):0.00} over {count} tokens");
-            scored[i] = new ScoredItem(items[i], output, Score(-sums[i], count, words, Encoding.UTF8.GetByteCount(text)));
+            scored[i] = new ScoredItem(items[i], output, Score(-sums[i], count, words, BytesOf(generator.Tokenizer, tokens[i].AsSpan(Math.Min(1, tokens[i].Length)), text)));
         }
         return scored;
     }
@@ -85,6 +87,16 @@ internal sealed class TextPerplexityTask(TextPerplexityConfig config) : IMeasuri
         };
 
         double Sum(string name) => items.Sum(item => item.Score.Values[name]);
+    }
+
+    /// <summary>Bytes that the tokens stand for. A text may begin within a character, whose bytes alone are no text, or with a space that decoding leaves out: so the tokens say it where they can.</summary>
+    private static int BytesOf(ITokenizer tokenizer, ReadOnlySpan<int> tokens, string text)
+    {
+        if (tokenizer is ByteTokenizer) return tokens.Length;
+        if (tokenizer is not SubwordTokenizer subwords) return Encoding.UTF8.GetByteCount(text);
+        int bytes = 0;
+        foreach (int token in tokens) bytes += subwords.Bytes(token).Length;
+        return bytes;
     }
 
     private static ItemScore Score(double nats, int tokens, int words, int bytes) =>

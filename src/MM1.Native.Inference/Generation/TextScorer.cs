@@ -26,12 +26,18 @@ internal sealed class TextScorer(Mm1Generator generator, int window)
         return decoder.Position == PositionKind.None ? WindowWithoutPositions : (int)Math.Min(decoder.MaxPositions, int.MaxValue);
     }
 
+    /// <exception cref="ConfigurationException">The window does not fit the model.</exception>
+    public static void CheckWindow(Mm1Generator generator, int window)
+    {
+        if (window < 2 || window > WindowOf(generator))
+            throw new ConfigurationException($"the window of a text's perplexity is {window}; the model takes 2 to {WindowOf(generator)} tokens ('decoder.maxPositions')");
+    }
+
     /// <summary>The sum over each text's tokens but its first, natural logarithms.</summary>
     /// <exception cref="ConfigurationException">The window does not fit the model.</exception>
     public double[] Run(IReadOnlyList<int[]> texts, int batchSize, Action<int, int>? progress, CancellationToken cancellationToken)
     {
-        if (window < 2 || window > WindowOf(generator))
-            throw new ConfigurationException($"the window of a text's perplexity is {window}; the model takes 2 to {WindowOf(generator)} tokens ('decoder.maxPositions')");
+        CheckWindow(generator, window);
         var windows = new List<Window>();
         for (int text = 0; text < texts.Count; text++) windows.AddRange(Cut(text, texts[text].Length));
         var sums = new double[texts.Count];

@@ -4,12 +4,12 @@ namespace MM1.Native.Training;
 
 /// <summary>
 /// What may differ between a run and its continuation. Free to change: name, log, samples, checkpoints, evaluation, trace, recompute and capture (the same bits), how many batches are made ahead and by how many
-/// workers, where the data folder and its cache are, and from which outlier on and for how long the guard skips. Everything else alters the run: the schedule too, whose every step depends on its length.
+/// workers, where the data folder, its cache and the tokenizer's file are (its content is compared), and from which outlier on and for how long the guard skips. Everything else alters the run: the schedule too, whose every step depends on its length.
 /// </summary>
 internal static class ConfigDifference
 {
     private static readonly string[] Free =
-        ["name", "log", "samples", "checkpoints", "evaluation", "trace", "recompute", "capture", "data.root", "data.cache", "data.workers", "data.prefetch", "guard.zScore", "guard.maximumSkips"];
+        ["name", "log", "samples", "checkpoints", "evaluation", "trace", "recompute", "capture", "data.root", "data.cache", "data.tokenizer.path", "data.workers", "data.prefetch", "guard.zScore", "guard.maximumSkips"];
 
     /// <summary>Keys that differ and are not free, with both values.</summary>
     public static IReadOnlyList<string> Find(JsonObject before, JsonObject now)

@@ -31,7 +31,7 @@ public sealed record EvaluationConfig
         Check.That(BatchSize >= 1, "evaluation.batchSize", BatchSize, "must be 1 or more");
         for (int i = 0; i < Final.Count; i++) Final[i].Validate($"evaluation.final[{i}]", data);
         for (int i = 0; i < (Tasks?.Count ?? 0); i++) Tasks![i].Validate($"evaluation.tasks[{i}]", data);
-        string? twice = Final.SelectMany(static entry => entry.Summary.Values).Concat((Tasks ?? Final).SelectMany(static entry => entry.TimeTo).Select(static goal => goal.Summary)).GroupBy(static key => key, StringComparer.Ordinal).FirstOrDefault(static group => group.Count() > 1)?.Key;
+        string? twice = Final.SelectMany(static entry => entry.Summary.Values).Concat((Tasks is null ? Final : Tasks.Concat(Final)).SelectMany(static entry => entry.TimeTo).Select(static goal => goal.Summary)).GroupBy(static key => key, StringComparer.Ordinal).FirstOrDefault(static group => group.Count() > 1)?.Key;
         Check.That(twice is null, "evaluation.final", twice, "must give every summary key once");
     }
 }

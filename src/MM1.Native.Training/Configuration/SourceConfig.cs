@@ -51,6 +51,9 @@ public record FilesConfig
     /// <summary>NLVR: true sentences as captions of their images, instead of sentence and answer (default false).</summary>
     public bool Sentences { get; init; }
 
+    /// <summary>Most bytes that one compressed shard may expand to (default 16 GiB).</summary>
+    public long ExpandedLimit { get; init; } = 16L << 30;
+
     /// <summary>Conversations: stands before each turn of the user (default <c>USER:</c>).</summary>
     public string UserPrefix { get; init; } = "USER:";
 
@@ -64,6 +67,7 @@ public record FilesConfig
     {
         Check.That(!string.IsNullOrEmpty(Format), $"{key}.format", Format, "must be a format's name, such as webdataset or text");
         Check.That(Paths.Count > 0 && Paths.All(static path => path.Length > 0), $"{key}.paths", $"[{string.Join(", ", Paths)}]", "must name files, relative to data.root");
+        Check.That(ExpandedLimit >= 1, $"{key}.expandedLimit", ExpandedLimit, "must be 1 byte or more");
         Check.That(DocumentCharacters >= 1, $"{key}.documentCharacters", DocumentCharacters, "must be 1 or more");
     }
 
@@ -91,6 +95,7 @@ public record FilesConfig
             UserPrefix = UserPrefix,
             AssistantPrefix = AssistantPrefix,
             TurnEnd = TurnEnd,
+            ExpandedLimit = ExpandedLimit,
         };
         return cache is null ? options : options with { CacheFolder = cache };
     }
@@ -120,6 +125,7 @@ public sealed record SourceConfig : FilesConfig
             ValidateFiles(key);
             return;
         }
+        Check.That(new SourceConfig { Name = Name, Group = Group, Weight = Weight, Pairs = Pairs, Format = Format, Paths = Paths } == this, key, "options of files", "is made of pairs, which have no options of files");
         Check.That(Format is null && Paths.Count == 0, key, $"{Format ?? "paths"} and pairs", "is made of files (format, paths) or of pairs, not of both");
         Check.That(pairs.Of.Count > 0, $"{key}.pairs.of", "[]", "must name sources of pairs");
         foreach (string name in pairs.Of)
@@ -165,7 +171,7 @@ public sealed record TokenizerConfig
     /// <summary>Kind.</summary>
     public required TokenizerKind Kind { get; init; }
 
-    /// <summary>The file, of kind <c>file</c>.</summary>
+    /// <summary>The file, of kind <c>file</c>; relative to the working folder.</summary>
     public string? Path { get; init; }
 
     /// <summary>Tokens of a trained one, special ones and the 256 bytes included (default 1024).</summary>
@@ -187,6 +193,7 @@ public sealed record TokenizerConfig
             Check.That(known.Contains(name), $"{Key}.sources", name, $"must name sources of files in data.sources; the nearest is '{NearestName.Find(name, known)}'");
         }
         Check.That(Sources is null or { Count: > 0 }, $"{Key}.sources", "[]", "must name sources, or be null for all");
+        Check.That(Sources is null || Kind == TokenizerKind.Train, $"{Key}.sources", "given", "is for kind train");
     }
 
     private static string Words(TokenizerKind kind) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(kind.ToString());

@@ -30,7 +30,11 @@ internal sealed class RunEvaluation : ITrainBreaks
         _generator = new Mm1Generator(model, data.Tokenizer, images);
         _final = PlanAll(config.Evaluation.Final, "evaluation.final");
         _during = config.Evaluation.Tasks is { } tasks ? PlanAll(tasks, "evaluation.tasks") : _final;
-        if (config.Samples.Tasks is { } chosen) _samples = PlanAll(chosen, "samples.tasks");
+        if (config.Samples.Tasks is { } chosen)
+        {
+            _samples = PlanAll(chosen, "samples.tasks");
+            foreach (Planned planned in _samples) Check.That(planned.Task.Material != TaskMaterial.Text, $"{planned.Key}.task", planned.Entry.Task, "must be a task whose items have images: samples are pictures");
+        }
         else if (data.World is not null) _samples = PlanAll([new EvaluationEntry { Task = "shapes-qa" }, new EvaluationEntry { Task = "shapes-caption" }], "samples");
         else _samples = [.. _final.Where(static planned => planned.Task.Material == TaskMaterial.Captions).Take(1)];
     }
@@ -60,16 +64,19 @@ internal sealed class RunEvaluation : ITrainBreaks
         foreach (Planned planned in _final)
         {
             EvaluationCompleted completed = Run(planned, step, trainTime, _config.Evaluation.FinalLimit, isFinal: true, cancellationToken);
-            foreach ((string metric, string key) in planned.Entry.Summary) metrics.Add(KeyValuePair.Create(key, completed.Metrics[metric]));
+            // A class that no item of a small limit belongs to has no metric.
+            foreach ((string metric, string key) in planned.Entry.Summary)
+                if (completed.Metrics.TryGetValue(metric, out double value)) metrics.Add(KeyValuePair.Create(key, value));
             yield return completed;
         }
         foreach ((string key, double seconds) in _reached) metrics.Add(KeyValuePair.Create(key, Math.Round(seconds, 3)));
     }
 
-    /// <summary>A name of task and settings: <c>shapes-qa/unseenSeed/8-shot/blind</c>, <c>caption-class/cifar10-test.tar</c>.</summary>
+    /// <summary>A name of task and settings: <c>shapes-qa/unseenSeed/8-shot/blind</c>, <c>caption-class/images/cifar10-test.tar</c>.</summary>
     public static string Name(EvaluationEntry entry)
     {
-        var parts = new List<string> { entry.Task, entry.Data is { } data ? string.Join('+', data.Paths.Select(Path.GetFileName)) : JsonNamingPolicy.CamelCase.ConvertName(entry.Split.ToString()) };
+        var parts = new List<string> { entry.Task, entry.Data is { } data ? string.Join('+', data.Paths) : JsonNamingPolicy.CamelCase.ConvertName(entry.Split.ToString()) };
+        if (entry.Data?.Split is { } part) parts.Add("split " + part);
         if (entry.Data?.Lines is { } lines) parts.Add("lines " + lines);
         if (entry.Shots > 0) parts.Add(string.Create(CultureInfo.InvariantCulture, $"{entry.Shots}-shot"));
         if (entry.Blind) parts.Add("blind");
@@ -82,7 +89,7 @@ internal sealed class RunEvaluation : ITrainBreaks
         EvaluationResult result = Evaluator.Run(planned.Task, _generator, Options(planned, limit), null, cancellationToken);
         foreach (TimeToConfig goal in planned.Entry.TimeTo)
         {
-            if (result.Metrics[goal.Metric] >= goal.Value) _reached.TryAdd(goal.Summary, trainTime.TotalSeconds);
+            if (result.Metrics.TryGetValue(goal.Metric, out double value) && value >= goal.Value) _reached.TryAdd(goal.Summary, trainTime.TotalSeconds);
         }
         return new EvaluationCompleted(step, Name(planned.Entry), result.Metrics, result.Items, result.Seconds, isFinal) { TrainSeconds = trainTime.TotalSeconds };
     }
@@ -138,6 +145,7 @@ internal sealed class RunEvaluation : ITrainBreaks
             "must not ask about the synthetic world where data.kind is sources; caption-class and text-perplexity take data, and a task file may have a world of its own");
         Check.That(!overData || entry.Data is not null, $"{key}.data", null, $"must give the files of task '{entry.Task}': {{ format: ..., paths: [...] }}");
         Check.That(overData || (entry.Data is null && entry.Demonstrations is null), $"{key}.data", entry.Data?.Format, $"is not for task '{entry.Task}', whose items are of a synthetic world");
+        Check.That(entry.Demonstrations is null || (task.Material == TaskMaterial.Captions && entry.Shots > 0), $"{key}.demonstrations", entry.Demonstrations?.Format, "is for caption-class with shots above 0");
         return new Planned(entry, task, Open(entry.Data, $"{key}.data"), Open(entry.Demonstrations, $"{key}.demonstrations"), key);
 
         IDocumentSource? Open(FilesConfig? files, string part) => files is null ? null : _data.OpenFiles(files, part, _config.Data.Root!);
@@ -157,7 +165,8 @@ internal sealed class RunEvaluation : ITrainBreaks
             if (items.Count == 0) throw new ConfigurationException("the data have no documents");
             int answer = task.Candidates(options) is { } candidates ? candidates.Max(candidate => _generator.Tokenizer.Encode(candidate).Length) : task.MaxNewTokens;
             if (task.WritesBesideChoosing) answer = Math.Max(answer, task.MaxNewTokens);
-            if (task.Material != TaskMaterial.Text) CheckLengths(items, answer - 1, key, entry);
+            if (task is IMeasuringTask measuring) measuring.CheckModel(_generator);
+            else CheckLengths(items, answer - 1, key, entry);
         }
         catch (ConfigurationException fault) when (overData)
         {

@@ -1,3 +1,5 @@
+using MM1.Native.Data;
+
 namespace MM1.Native.Training;
 
 /// <summary>The folder of a run, locked against a second process while it is open.</summary>
@@ -13,7 +15,7 @@ internal sealed class RunFolder : IDisposable
 
     public string Metrics => System.IO.Path.Combine(Path, "metrics.jsonl");
 
-    public string BadSamples => System.IO.Path.Combine(Path, "bad-samples.jsonl");
+    public string BadSamples => System.IO.Path.Combine(Path, BadSample.FileName);
 
     public string Summary => System.IO.Path.Combine(Path, "summary.json");
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace MM1.Native.Training;
@@ -59,7 +60,7 @@ public sealed record RunSummary
             json.WriteNumber("images_per_s", Math.Round(ImagesPerSecond, 2));
             json.WriteNumber("data_wait_fraction", Math.Round(DataWaitFraction, 4));
             json.WriteNumber("peak_rss_mib", Math.Round(PeakRssMiB, 1));
-            foreach ((string key, double value) in Metrics) json.WriteNumber(key, value);
+            foreach ((string key, double value) in Metrics) JsonLinesSink.Number(json, key, value);
             json.WriteEndObject();
         }
         return stream.ToArray();
@@ -86,12 +87,15 @@ public sealed record RunSummary
                 ImagesPerSecond = Number("images_per_s"),
                 DataWaitFraction = Number("data_wait_fraction"),
                 PeakRssMiB = Number("peak_rss_mib"),
-                Metrics = [.. root.EnumerateObject().Where(property => !own.Contains(property.Name)).Select(property => KeyValuePair.Create(property.Name, property.Value.GetDouble()))],
+                Metrics = [.. root.EnumerateObject().Where(property => !own.Contains(property.Name)).Select(property => KeyValuePair.Create(property.Name, Value(property.Value)))],
             };
 
             double Number(string key) => root.GetProperty(key).GetDouble();
+
+            // An infinite perplexity stands there as a text: JSON has no such number.
+            static double Value(JsonElement value) => value.ValueKind == JsonValueKind.String ? double.Parse(value.GetString()!, CultureInfo.InvariantCulture) : value.GetDouble();
         }
-        catch (Exception fault) when (fault is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception fault) when (fault is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new TrainingException($"'{path}' is no summary of a run ({fault.Message}); delete it to have it written again.", fault);
         }

@@ -60,11 +60,7 @@ public sealed class BadSamplesSink : ITrainSink
         {
             json.WriteStartObject();
             json.WriteNumber("step", step);
-            json.WriteString("source", bad.Source);
-            json.WriteString("id", bad.Id);
-            json.WriteString("what", bad.What);
-            json.WriteString("cause", bad.Cause);
-            json.WriteString("message", bad.Message);
+            bad.WriteTo(json);
             json.WriteEndObject();
         }
         _line.Write("\n"u8);

@@ -126,7 +126,8 @@ public sealed class JsonLinesSink : ITrainSink
         Number(json, "gradient_norm", done.GradientNorm);
     }
 
-    private static void Number(Utf8JsonWriter json, string name, double value)
+    /// <summary>A number, as a text where JSON has none for it: NaN, Infinity.</summary>
+    internal static void Number(Utf8JsonWriter json, string name, double value)
     {
         if (double.IsFinite(value)) json.WriteNumber(name, value);
         else json.WriteString(name, value.ToString(System.Globalization.CultureInfo.InvariantCulture));

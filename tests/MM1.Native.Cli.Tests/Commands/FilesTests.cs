@@ -72,6 +72,7 @@ public sealed class FilesRun : IDisposable
             for (int p = 0; p < pixels.Length; p += 3) (pixels[p], pixels[p + 1], pixels[p + 2]) = ((byte)(red - i % 7), green, blue);
             writer.Write(new ImageData(24, 24, pixels), $"a photo of {colour}", Encoding.UTF8.GetBytes("{}"));
         }
+        writer.Complete();
     }
 }
 

@@ -32,9 +32,15 @@ internal static class SmallShards
     public static string Write(string folder)
     {
         using (var writer = new WebDatasetWriter(Path.Combine(folder, "shards"), samplesPerShard: 10))
+        {
             for (int i = 0; i < 20; i++) Add(writer, i);
+            writer.Complete();
+        }
         using (var writer = new WebDatasetWriter(Path.Combine(folder, "held-out")))
+        {
             for (int i = 0; i < 8; i++) Add(writer, 100 + i);
+            writer.Complete();
+        }
         string second = Path.Combine(folder, "shards", "00001.tar");
         using (FileStream tar = File.OpenRead(second))
         using (var compressed = new GZipStream(File.Create(second + ".gz"), CompressionLevel.Fastest))

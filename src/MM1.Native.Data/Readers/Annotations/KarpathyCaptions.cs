@@ -51,6 +51,8 @@ internal sealed class KarpathyCaptions : CaptionRecords
         using JsonRecord record = _images.Read(index);
         JsonList sentences = record.Root.List("sentences");
         if (sentences.Count == 0) throw new BadDocumentException("empty", $"{record.Where}: 'sentences' is empty", record.Where);
+        if (place >= sentences.Count)
+            throw new BadDocumentException(JsonRecord.Schema, $"{record.Where}: 'sentences' has {sentences.Count} entries where {place + 1} were counted: the key stands there twice, or the file changed", record.Where);
         string text = NeedText(sentences.Items().ElementAt(place).Get("raw", "a string"));
         (string id, IImageSource image) = ReadImage(record);
         return Pair(source, $"{id}/{place}", image, text);
