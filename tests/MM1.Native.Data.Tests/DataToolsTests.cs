@@ -32,6 +32,7 @@ public sealed class DataToolsTests : IDisposable
     [InlineData("a.parquet", "", "parquet")]
     [InlineData("a.json", """{"x": 1}""", null)]
     [InlineData("a.json", "no JSON", null)]
+    [InlineData("a.json", """{"\ud800": 1}""", null)]
     [InlineData("a.jsonl", "", null)]
     [InlineData("a.csv", "a,b", null)]
     public void AFileIsToldByNameAndBeginning(string name, string content, string? format)
@@ -78,6 +79,32 @@ public sealed class DataToolsTests : IDisposable
         Assert.Equal("line 5: the key is missing", one.FirstBad["schema"]);
         DocumentStatistics four = DocumentStatistics.Of(Mixed(), new StatisticsOptions { Tokenizer = new ByteTokenizer(), Threads = 4 }, cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equivalent(one, four, strict: true);
+    }
+
+    [Fact]
+    public void ADocumentOfNothingIsBad()
+    {
+        var source = new ListDocumentSource("empty", [new Document("empty", "e-0", [new TextSegment("")]), new Document("empty", "e-1", [])]);
+        DocumentStatistics found = DocumentStatistics.Of(source, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal((0, 2L), (found.Usable, found.Bad["empty"]));
+    }
+
+    /// <summary>What documents depend on stands in the settings that a cursor remembers.</summary>
+    [Fact]
+    public void AKeyThatIsSetIsInTheSettings()
+    {
+        File.WriteAllText(At("a.jsonl"), """{"text": "t", "other": "o"}""");
+        var options = new SourceOptions { Name = "a", Format = "jsonl", Root = _folder, Paths = ["a.jsonl"] };
+        IDocumentSource usual = DocumentFormats.BuiltIn.Open(options, TestContext.Current.CancellationToken), other = DocumentFormats.BuiltIn.Open(options with { TextKey = "other" }, TestContext.Current.CancellationToken);
+        Assert.Equal("27 bytes", usual.Settings);
+        Assert.Equal("27 bytes, textKey other", other.Settings);
+    }
+
+    [Fact]
+    public void AThinImageIsRefusedNotTheRunEnded()
+    {
+        var thin = new ImageData(60_000, 1, new byte[180_000]);
+        Assert.Equal(BadImageException.TooLarge, Assert.Throws<BadImageException>(() => new BicubicResize(ImageResizeMode.PadSquare).Prepare(thin, 32)).Cause);
     }
 
     [Fact]

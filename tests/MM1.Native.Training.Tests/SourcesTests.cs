@@ -43,7 +43,7 @@ public sealed class SourcesTests
         // What was reached before the stop keeps its time; what never is has none.
         string[] keys = [.. parts.Summary.Metrics.Select(static pair => pair.Key)];
         Assert.Equal(["held_out", "held_out_perplexity", "seconds_to_0"], keys);
-        EvaluationCompleted last = events.Of<EvaluationCompleted>().Last(static one => one.Name == "caption-class/00000.tar/1-shot");
+        EvaluationCompleted last = events.Of<EvaluationCompleted>().Last(static one => one.Name == "caption-class/held-out/00000.tar/1-shot");
         Assert.True(parts.Summary.Metrics[^1].Value < last.TrainSeconds);
         Assert.Contains(events.Of<EvaluationCompleted>(), static one => one.Name == "text-perplexity/verses.txt/lines 30-");
         SamplesDrawn samples = events.Of<SamplesDrawn>().Last();

@@ -42,6 +42,10 @@ public interface IEvaluationTask
     /// <exception cref="ConfigurationException">The options ask for what the task does not have.</exception>
     IReadOnlyList<EvaluationItem> Items(EvaluationOptions options);
 
+    /// <summary>Refuses a model that the task's settings do not fit, before any time is spent.</summary>
+    /// <exception cref="ConfigurationException">They do not fit.</exception>
+    void CheckModel(Mm1Generator generator) { }
+
     /// <summary>What is done to an output before it is scored.</summary>
     string Postprocess(string output);
 
@@ -52,10 +56,6 @@ public interface IEvaluationTask
 /// <summary>A task without answers: it scores its items by what the model thinks of them.</summary>
 internal interface IMeasuringTask : IEvaluationTask
 {
-    /// <summary>Refuses a model that the task cannot measure, before any time is spent.</summary>
-    /// <exception cref="ConfigurationException">The settings of the task do not fit the model.</exception>
-    void CheckModel(Mm1Generator generator);
-
     /// <summary>Scores the items, in their order.</summary>
     IReadOnlyList<ScoredItem> Measure(IReadOnlyList<EvaluationItem> items, Mm1Generator generator, EvaluationOptions options,
         IProgress<EvaluationProgress>? progress, CancellationToken cancellationToken);

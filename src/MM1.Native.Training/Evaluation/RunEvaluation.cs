@@ -165,8 +165,8 @@ internal sealed class RunEvaluation : ITrainBreaks
             if (items.Count == 0) throw new ConfigurationException("the data have no documents");
             int answer = task.Candidates(options) is { } candidates ? candidates.Max(candidate => _generator.Tokenizer.Encode(candidate).Length) : task.MaxNewTokens;
             if (task.WritesBesideChoosing) answer = Math.Max(answer, task.MaxNewTokens);
-            if (task is IMeasuringTask measuring) measuring.CheckModel(_generator);
-            else CheckLengths(items, answer - 1, key, entry);
+            task.CheckModel(_generator);
+            if (task.Material != TaskMaterial.Text) CheckLengths(items, answer - 1, key, entry);
         }
         catch (ConfigurationException fault) when (overData)
         {

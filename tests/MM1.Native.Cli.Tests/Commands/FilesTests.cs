@@ -89,7 +89,7 @@ public sealed class FilesTests(FilesRun run) : IClassFixture<FilesRun>
         foreach (string key in new[] { "held_out", "held_out_greedy", "song_bits", "seconds_to_0", "images_per_s", "tokens_per_s", "data_wait_fraction" }) Assert.True(summary.ContainsKey(key), key);
         Assert.True((double)summary["seconds_to_0"]! < (double)summary["train_seconds"]!);
         string[] metrics = File.ReadAllLines(run.At("run", "metrics.jsonl"));
-        Assert.Equal(2, metrics.Count(static line => line.Contains("\"name\":\"caption-class/00000.tar\"", StringComparison.Ordinal) && line.Contains("\"train_seconds\":", StringComparison.Ordinal)));
+        Assert.Equal(2, metrics.Count(static line => line.Contains("\"name\":\"caption-class/test/00000.tar\"", StringComparison.Ordinal) && line.Contains("\"train_seconds\":", StringComparison.Ordinal)));
         Assert.Contains($"--task caption-class --data {TestShard} --format webdataset", run.Trained.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("shapes", run.Trained.Output, StringComparison.Ordinal);
         // Four cells: image, "(the image alone)", the answer, the truth where it is another.
